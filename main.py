@@ -1,0 +1,41 @@
+"""Train a VAE, or use a trained one: flags, and one call per mode.
+
+    python main.py                                                     train on digits, into runs/digits
+    python main.py --config configs/celeba.py --workdir runs/celeba    train on CelebA
+    python main.py --config configs/celeba.py:head2021 --config.optimizer.learning_rate=1e-3
+    python main.py --workdir runs/celeba --mode sample --num 100
+
+The same command again goes on where a run stopped. A trained workdir describes itself: every mode but
+train needs --workdir alone.
+"""
+
+import os
+import pathlib
+import sys
+
+from vae_jax import command_line, errors
+
+
+def main(argv: list[str]) -> int:
+    """Parse, run one mode, and return the exit code: 0, 2 (a user's mistake), 3 (the run diverged)."""
+    try:
+        arguments = command_line.parse(argv, doc=__doc__, home=pathlib.Path(__file__).resolve().parent)
+        os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(command_line.cache_directory() / "compiled"))
+        from vae_jax import modes
+        from vae_jax.training import loop
+
+        if arguments.mode == "train":
+            loop.train(arguments.config, arguments.workdir, init_from=arguments.init_from)
+        else:
+            modes.MODES[arguments.mode](arguments.workdir, modes.Options(**arguments.options))
+    except errors.UserError as error:
+        print(f"main.py: {error}", file=sys.stderr)
+        return 2
+    except errors.Diverged as error:
+        print(f"main.py: diverged: {error}", file=sys.stderr)
+        return 3
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

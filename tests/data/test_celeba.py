@@ -1,0 +1,130 @@
+"""The official layout with made images, and what is said when there is nothing to load."""
+
+import gzip
+import time
+import zipfile
+
+import numpy as np
+import pytest
+
+from vae_jax import errors
+from vae_jax.data import celeba, sources, stock
+
+NAMES = [f"A{i}" for i in range(40)]
+LISTED = 30  # images in the lists; 0..19 train, 20..24 valid, 25..29 test
+
+
+@pytest.fixture
+def layout(tmp_path, coordinates, encode):
+    """A function: (which images are there, zipped or not) -> a directory in the official layout."""
+
+    def make(present=range(LISTED), zipped=False):
+        root = tmp_path / "celeba"
+        root.mkdir()
+        picture = coordinates(218, 178)
+        files = {}
+        for i in present:
+            picture[..., 2] = i
+            files[f"img_align_celeba/{i + 1:06d}.jpg"] = encode(picture)  # lossless inside; the name is the list's
+        if zipped:
+            with zipfile.ZipFile(root / "img_align_celeba.zip", "w") as archive:
+                for name, data in files.items():
+                    archive.writestr(name, data)
+        else:
+            (root / "img_align_celeba").mkdir()
+            for name, data in files.items():
+                (root / name).write_bytes(data)
+        lines = [f"{i + 1:06d}.jpg {0 if i < 20 else 1 if i < 25 else 2}" for i in range(LISTED)]
+        (root / "list_eval_partition.txt").write_text("\n".join(lines) + "\n")
+        return root
+
+    return make
+
+
+def attributes():
+    """bit a of the image's number is attribute a."""
+    lines = [str(LISTED), " ".join(NAMES) + " "]
+    for i in range(LISTED):
+        lines.append(f"{i + 1:06d}.jpg " + " ".join(f"{1 if i >> a & 1 else -1:2d}" for a in range(40)))
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_official_splits_crop_and_attributes(layout, data_config, capsys, zipped):
+    root = layout(zipped=zipped)
+    (root / "list_attr_celeba.txt").write_text(attributes())
+    data = sources.load(data_config(source="celeba", dir=str(root), crop="center148"))
+    assert data.image_shape == (148, 148, 3) and data.label_names == tuple(NAMES)
+    for split, numbers in ((data.train, range(20)), (data.valid, range(20, 25)), (data.test, range(25, 30))):
+        np.testing.assert_array_equal(split["image"][:, 0, 0], [[15, 35, i] for i in numbers])
+        np.testing.assert_array_equal(split["image"][:, -1, -1], [[162, 182, i] for i in numbers])
+        assert split["label"].shape == (len(numbers), 40)
+        np.testing.assert_array_equal(split["label"] @ (2 ** np.arange(40)), numbers)
+    assert "found 30 of 202,599 images" in capsys.readouterr().err
+
+
+def test_any_part_of_the_images_may_be_absent(layout, data_config, capsys):
+    root = layout(present=[3, 19, 21, 7])
+    (root / "list_attr_celeba.txt.gz").write_bytes(gzip.compress(attributes().encode()))
+    (root / "img_align_celeba" / "999999.jpg").write_bytes(b"not in the lists")
+    config = data_config(source="celeba", dir=str(root), crop="wae140", image_size=(14, 14))
+    for _ in range(2):
+        data = sources.load(config)
+        assert data.train["image"][:, 0, 0, 2].tolist() == [3, 7, 19]
+        assert data.valid["label"] @ (2 ** np.arange(40)) == [21]
+        assert data.test is None
+        assert "found 4 of 202,599 images" in capsys.readouterr().err
+
+
+def test_a_list_that_changes_is_read_again(layout, data_config):
+    root = layout(present=[0, 20])
+    config = data_config(source="celeba", dir=str(root), image_size=(8, 8))
+    assert "label" not in sources.load(config).train
+    (root / "list_attr_celeba.txt").write_text(attributes())
+    assert sources.load(config).train["label"].shape == (1, 40)
+
+
+@pytest.mark.parametrize(
+    "spoil, words",
+    [
+        (lambda root: (root / "list_eval_partition.txt").unlink(), "no list_eval_partition.txt"),
+        (lambda root: (root / "list_eval_partition.txt").write_text("000001.jpg 0\n000002.jpg 3\n"), "line 2"),
+        (lambda root: (root / "list_eval_partition.txt").write_text("000001.jpg 1\n"), "no training images"),
+        (lambda root: (root / "list_eval_partition.txt").write_text("1.jpg 1\n"), "none of the images"),
+        (lambda root: (root / "list_attr_celeba.txt").write_text(attributes().replace("-1", "-2")), "line 3"),
+        (lambda root: (root / "list_attr_celeba.txt").write_text("\n".join(attributes().split("\n")[:9])), "lacks"),
+        (lambda root: (root / "list_attr_celeba.txt.gz").write_bytes(b"\x1f\x8b junk"), "cannot be read"),
+    ],
+)
+def test_damaged_lists_are_one_line(layout, data_config, spoil, words):
+    root = layout(present=range(10))
+    spoil(root)
+    with pytest.raises(errors.UserError, match=words) as mistake:
+        sources.load(data_config(source="celeba", dir=str(root), image_size=(8, 8)))
+    assert "\n" not in str(mistake.value)
+
+
+@pytest.mark.parametrize("tensorflow", [False, True])
+def test_when_all_three_ways_fail_it_says_so_at_once(tmp_path, data_config, monkeypatch, tensorflow):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "none"))
+    monkeypatch.setattr(stock.importlib.util, "find_spec", lambda name: tensorflow or None)
+    monkeypatch.setattr(stock, "_PROBE_SECONDS", 0.2)
+    # A name server that never answers, and a download that would be retried for minutes.
+    monkeypatch.setattr(stock.socket, "create_connection", lambda *args, **kwargs: time.sleep(30))
+    monkeypatch.setattr(stock.urllib.request, "getproxies", dict)
+    start = time.monotonic()
+    with pytest.raises(errors.UserError) as mistake:
+        sources.load(data_config(source="celeba", dir=str(tmp_path)))
+    assert time.monotonic() - start < 8
+    text = str(mistake.value)
+    for part in ("img_align_celeba.zip", "list_eval_partition.txt", "list_attr_celeba.txt", "--config.data.dir"):
+        assert part in text
+    assert ("drive.google.com does not answer" if tensorflow else "needs TensorFlow") in text
+    assert len(text.splitlines()) <= 6
+
+
+def test_official_download_places(tmp_path):
+    for place, name in (("Img", "img_align_celeba.zip"), ("Eval", "list_eval_partition.txt")):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / name).write_text("")
+        assert celeba._find(tmp_path, name) == tmp_path / place / name

@@ -1,0 +1,84 @@
+import pathlib
+
+import pytest
+
+from vae_jax import command_line, errors
+
+HOME = pathlib.Path(__file__).resolve().parent.parent
+
+
+def parse(*words):
+    return command_line.parse(["main.py", *words], doc="", home=HOME)
+
+
+def test_defaults_are_digits_into_runs_digits():
+    arguments = parse()
+    assert (arguments.mode, arguments.workdir) == ("train", "runs/digits")
+    assert arguments.config.data.source == "digits"
+
+
+@pytest.mark.parametrize(
+    ("words", "workdir", "batch_size"),
+    [
+        (["--config", "configs/celeba.py"], "runs/celeba", 144),
+        (["--config=configs/celeba.py:head2021"], "runs/celeba-head2021", 64),
+        (["--config", "configs/celeba.py", "--config.data.batch_size", "7"], "runs/celeba", 7),
+    ],
+)
+def test_config_recipe_and_overrides(words, workdir, batch_size):
+    arguments = parse(*words)
+    assert arguments.workdir == workdir
+    assert arguments.config.data.batch_size == batch_size
+
+
+def test_overrides_are_typed():
+    config = parse(
+        "--config.num_steps=5", "--config.model.hidden_dims=8,16", "--config.data.flip", "--config.ema_decay=0"
+    ).config
+    assert config.num_steps == 5
+    assert config.model.hidden_dims == (8, 16)
+    assert config.data.flip is True
+    assert isinstance(config.ema_decay, float)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--config", "configs/nope.py"], r"no config file configs/nope.py; there are configs/celeba.py"),
+        (["--config", "configs/digits.py:bernouli"], "did you mean bernoulli"),
+        (["--config", "configs/celeba.py:head2020"], "did you mean head2021"),
+        (["--mode", "sampel"], "did you mean sample"),
+        (["--config.optimizer.learning_rat=1"], "did you mean optimizer.learning_rate"),
+        (["--config.data.batch_size=abc"], "config.data.batch_size=abc: invalid literal"),
+        (["--config.data.batch_size=1.5"], "config.data.batch_size=1.5: invalid literal"),
+        (["--wrkdir=x"], "did you mean --workdir"),
+        (["stray"], "stray is not a flag"),
+        (["--num=0", "--mode=sample"], "num"),
+        (["--mode=sample", "--split=dev"], "use train, valid or test"),
+        (["--mode=sample", "--config.seed=3"], "only --config.data.dir"),
+    ],
+)
+def test_mistakes_end_in_one_line(words, message):
+    with pytest.raises(errors.UserError, match=message) as caught:
+        parse(*words)
+    assert "\n" not in str(caught.value)
+
+
+def test_help_leaves_with_zero(capsys):
+    with pytest.raises(SystemExit) as caught:
+        parse("--help")
+    assert caught.value.code == 0
+    assert "--init_from" in capsys.readouterr().out
+
+
+def test_other_modes_take_their_options():
+    arguments = parse("--workdir", "runs/x", "--mode", "sample", "--num", "3", "--config.data.dir=/d")
+    assert arguments.config is None
+    assert arguments.options["num"] == 3
+    assert arguments.options["data_dir"] == "/d"
+
+
+def test_a_file_without_get_config_is_refused(tmp_path):
+    (tmp_path / "mine.py").write_text("x = 1\n")
+    with pytest.raises(errors.UserError, match="defines no get_config"):
+        parse("--config", str(tmp_path / "mine.py"))

@@ -1,0 +1,77 @@
+import json
+
+import pytest
+
+from configs import base
+from vae_jax import configuration, errors
+
+
+def digits():
+    config = base.get_config()
+    config.data.source = "digits"
+    return config
+
+
+def test_json_round_trip_keeps_tuples_and_the_placeholder():
+    config = digits()
+    back = configuration.from_json(json.loads(json.dumps(configuration.to_json(config))))
+    assert configuration.to_json(back) == configuration.to_json(config)
+    assert back.model.hidden_dims == (32, 64, 128, 256, 512)
+    with back.unlocked():
+        back.num_steps = 3
+    assert back.num_steps == 3
+
+
+def test_every_base_field_has_a_rule_or_is_the_objectives():
+    flat = configuration.flatten(base.get_config())
+    free = {name for name in flat if name.startswith("objective.")}
+    assert set(flat) - free == set(configuration.RULES) - free
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("data.batch_size", 0),
+        ("optimizer.learning_rate", -1.0),
+        ("optimizer.learning_rate", float("nan")),
+        ("model.hidden_dims", ()),
+        ("model.hidden_dims", (32, 2.5)),
+        ("model.latent_dim", 0),
+        ("num_steps", -5),
+        ("precision", "float16"),
+        ("data.range", (0.0, 255.0)),
+        ("data.image_size", (64,)),
+        ("ema_decay", 1.0),
+        ("seed", -1),
+        ("data.source", ""),
+        ("parallel", "threads"),
+    ],
+)
+def test_impossible_values_are_refused_by_name(field, value):
+    config = digits()
+    config.update_from_flattened_dict({field: value})
+    with pytest.raises(errors.UserError, match=rf"config\.{field} must"):
+        configuration.validate(config)
+
+
+def test_defaults_are_valid_and_a_typo_names_its_neighbour():
+    config = digits()
+    configuration.validate(config)
+    with config.unlocked():
+        config.optimizer.learning_rat = 1.0
+    with pytest.raises(errors.UserError, match="did you mean optimizer.learning_rate"):
+        configuration.validate(config)
+
+
+def test_contradictions_name_fields_and_allow_what_may_change():
+    stored, asked = digits(), digits()
+    asked.num_epochs = 99
+    asked.num_steps = 7
+    asked.eval_every = 3
+    asked.data.dir = "/elsewhere"
+    assert configuration.contradictions(stored, asked) == []
+    asked.model.latent_dim = 3
+    asked.objective.rate.beta = 2.0
+    lines = configuration.contradictions(stored, asked)
+    assert [line.split()[0] for line in lines] == ["model.latent_dim", "objective.rate.beta"]
+    assert "128 there and 3 here" in lines[0]

@@ -1,0 +1,74 @@
+"""One device, eight under jit and eight under pmap compute the same step."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from vae_jax import errors, models, parallel
+from vae_jax.losses import objectives, rate, reconstruction
+from vae_jax.training import state as states
+from vae_jax.training import step as steps
+
+
+def spread(key, z, posterior):
+    """A penalty on the whole batch: not the mean of its shards'."""
+    return jnp.square(jnp.cov(z, rowvar=False)).sum()
+
+
+objective = functools.partial(
+    objectives.elbo_loss,
+    reconstruction=reconstruction.gaussian,
+    rate=functools.partial(rate.beta, beta=2.0),
+    penalties={"spread": (3.0, spread)},
+)
+
+
+def train(parallel_name, num_devices, num_steps=2):
+    """SGD, so that parameters can be compared: Adam turns the rounding of a zero gradient into whole steps."""
+    model = models.VAE((8, 8, 1), latent_dim=2, hidden_dims=(4,))
+    mesh = jax.sharding.Mesh(np.array(jax.devices()[:num_devices]), (parallel.AXIS,))
+    tx, schedule = optax.sgd(1e-3), optax.constant_schedule(1e-3)
+    state = states.create_state(models.init(model, jax.random.key(0)), tx, jax.random.key(1), ema=False)
+    if parallel_name == "pmap":
+        model, loss, axis = model.clone(axis_name=parallel.AXIS), parallel.sliced(objective), parallel.AXIS
+    else:
+        loss, axis = objective, None
+    train_step = steps.make_train_step(model, loss, tx, schedule, axis_name=axis)
+    call = steps.make_train_call(train_step, lambda images, key: images.astype(jnp.float32) / 255.0)
+    runner = {"jit": parallel.jit_runner, "pmap": parallel.pmap_runner}[parallel_name](call, mesh)
+    state, logged = runner.place(state), []
+    for step in range(num_steps):
+        images = np.random.default_rng(step).integers(0, 256, (1, 16, 8, 8, 1)).astype(np.uint8)
+        state, metrics = runner.call(state, {"image": jax.device_put(images, runner.raw_sharding)})
+        logged.append(jax.device_get(metrics))
+    return jax.device_get(runner.plain(state).replace(key=None)), logged
+
+
+@pytest.fixture(scope="module")
+def alone():
+    return train("jit", 1)
+
+
+@pytest.mark.parametrize("name", ["jit", "pmap"])
+def test_eight_devices_equal_one(alone, name):
+    state, logged = train(name, 8)
+    for metrics, expected in zip(logged, alone[1], strict=True):
+        assert metrics.keys() == expected.keys()
+        for term in metrics:
+            np.testing.assert_allclose(metrics[term], expected[term], rtol=1e-5, err_msg=term)
+    for field in ("params", "batch_stats"):
+        tree, other = getattr(state, field), getattr(alone[0], field)
+        largest = max(np.abs(leaf).max() for leaf in jax.tree.leaves(other))
+        jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=0, atol=1e-5 * largest), tree, other)
+
+
+def test_a_batch_that_does_not_divide_names_the_sizes_that_do():
+    parallel.check_batch_size(16, 8)
+    with pytest.raises(errors.UserError, match="use 8 or 16"):
+        parallel.check_batch_size(12, 8)
+    with pytest.raises(errors.UserError, match="use 8$"):
+        parallel.check_batch_size(3, 8)

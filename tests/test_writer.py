@@ -1,0 +1,55 @@
+import io
+import json
+
+import pytest
+from tensorboardX.proto import event_pb2
+
+from vae_jax import writer
+
+
+def lines(workdir):
+    return [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_scalars_append_and_a_resumed_run_drops_what_it_will_write_again(tmp_path):
+    first = writer.Writer(tmp_path)
+    for step in (1, 2, 3):
+        first.write_scalars(step, "train", {"loss": step / 2})
+    first.close()
+    with open(tmp_path / "metrics.jsonl", "a") as file:
+        file.write('{"step": 4, "los')  # cut short by a crash
+    second = writer.Writer(tmp_path, resumed_at=2)
+    second.write_scalars(3, "eval", {"loss": float("inf")})
+    second.close()
+    assert lines(tmp_path) == [
+        {"step": 1, "split": "train", "loss": 0.5},
+        {"step": 2, "split": "train", "loss": 1.0},
+        {"step": 3, "split": "eval", "loss": None},
+    ]
+
+
+def test_tensorboard_holds_the_same(tmp_path):
+    board = writer.Writer(tmp_path)
+    board.write_scalars(7, "eval", {"elbo": -1.5})
+    board.close()
+    (file,) = (tmp_path / "tensorboard").iterdir()
+    values, data = {}, file.read_bytes()
+    while data:  # records: length u64, crc u32, bytes, crc u32
+        length = int.from_bytes(data[:8], "little")
+        event = event_pb2.Event.FromString(data[12 : 12 + length])
+        values |= {(value.tag, event.step): value.simple_value for value in event.summary.value}
+        data = data[16 + length :]
+    assert values[("eval/elbo", 7)] == pytest.approx(-1.5)
+
+
+def test_progress_is_lines_in_a_log_file():
+    stream = io.StringIO()
+    progress = writer.Progress(100, 10.0, 32, stream)
+    progress.begin(0)
+    progress.update(50, {"loss": 1.25, "elbo": -2.0, "kl": 3.0, "grad_norm": 9.0})
+    progress.end()
+    text = stream.getvalue()
+    assert text.startswith("step 50/100  epoch 5.0  ")
+    assert "images/s" in text and "left" in text
+    assert "loss 1.25  elbo -2.00  kl 3.00" in text
+    assert "\r" not in text and text.endswith("\n")

@@ -1,0 +1,200 @@
+"""Whole runs on made images: what they write, how they resume, how they end."""
+
+import json
+import os
+import signal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import vae_jax
+from configs import base
+from vae_jax import errors
+from vae_jax.losses import objectives, reconstruction
+from vae_jax.training import feed, loop
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (50, 8, 8, 1)).astype(np.uint8)
+
+
+def tiny(**fields):
+    config = base.get_config()
+    config.update_from_flattened_dict(
+        {
+            "num_steps": 6,
+            "log_every": 2,
+            "eval_every": 4,
+            "checkpoint_every": 4,
+            "image_every": 100,
+            "data.source": "digits",
+            "data.batch_size": 8,
+            "model.latent_dim": 2,
+            "model.hidden_dims": (4,),
+        }
+        | fields
+    )
+    return config
+
+
+def lines(workdir):
+    return [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+
+
+def leaves(tree):
+    data = (
+        jax.random.key_data(x) if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else x for x in jax.tree.leaves(tree)
+    )
+    return [np.asarray(leaf) for leaf in data]
+
+
+def assert_same_bits(one, other):
+    for a, b in zip(leaves(one), leaves(other), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("whole")
+    return workdir, vae_jax.train(tiny(ema_decay=0.9), workdir, images=IMAGES)
+
+
+def test_a_run_writes_what_a_workdir_holds(finished):
+    workdir, state = finished
+    assert int(state.step) == 6
+    assert sorted(path.name for path in (workdir / "checkpoints").iterdir() if path.is_dir()) == ["4", "6"]
+    assert {path.name for path in (workdir / "images").iterdir()} == {
+        "samples_0000006.png",
+        "reconstructions_0000006.png",
+    }
+    assert json.loads((workdir / "config.json").read_text())["model"]["image_shape"] == [8, 8, 1]
+    train = [line for line in lines(workdir) if line["split"] == "train"]
+    assert [line["step"] for line in train] == [2, 4, 6]
+    assert {"loss", "elbo", "distortion", "rate", "kl", "grad_norm", "learning_rate"} <= train[0].keys()
+    assert [line["step"] for line in lines(workdir) if line["split"] == "eval"] == [4, 6]
+
+
+def test_the_same_command_again_has_nothing_to_do(finished, capsys):
+    workdir, state = finished
+    before = lines(workdir)
+    assert_same_bits(vae_jax.train(tiny(ema_decay=0.9), workdir, images=IMAGES), state)
+    assert lines(workdir) == before
+    assert "finished at step 6" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("at", [4, 5])
+def test_an_interrupted_run_ends_with_the_same_bits(finished, tmp_path, monkeypatch, at):
+    """Interrupted at a checkpoint, and between two: by an exception, as by a kill, nothing is saved on the way."""
+    calls = []
+
+    class Killed(Exception):
+        pass
+
+    add = loop._Window.add
+
+    def counted(self, start, metrics):
+        calls.append(start)
+        if start + 1 > at:
+            raise Killed
+        add(self, start, metrics)
+
+    monkeypatch.setattr(loop._Window, "add", counted)
+    with pytest.raises(Killed):
+        vae_jax.train(tiny(ema_decay=0.9), tmp_path, images=IMAGES)
+    monkeypatch.setattr(loop._Window, "add", add)
+    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir() if path.is_dir()) == ["4"]
+    resumed = vae_jax.train(tiny(ema_decay=0.9), tmp_path, images=IMAGES)
+    workdir, state = finished
+    assert_same_bits(resumed, state)
+    assert lines(tmp_path)[-1] == lines(workdir)[-1]
+
+
+def test_placement_and_steps_per_call_take_the_same_images(tmp_path):
+    states = {}
+    for placement in ("device", "host"):
+        config = tiny(**{"data.placement": placement, "num_steps": 3, "eval_every": 99})
+        states[placement] = vae_jax.train(config, tmp_path / placement, images=IMAGES)
+    assert_same_bits(states["device"], states["host"])
+
+
+def test_calls_are_whole_at_multiples_and_single_elsewhere():
+    assert list(feed.call_lengths(0, 7, 3)) == [(0, 3), (3, 3), (6, 1)]
+    assert list(feed.call_lengths(4, 9, 3)) == [(4, 1), (5, 1), (6, 3)]
+
+
+def test_sigterm_checkpoints_and_leaves_with_143(tmp_path, capsys):
+    def interrupting(vae, batch, key, step):
+        jax.debug.callback(lambda s: os.kill(os.getpid(), signal.SIGTERM) if s == 1 else None, step)
+        return objectives.elbo_loss(vae, batch, key, step, reconstruction=reconstruction.gaussian)
+
+    with pytest.raises(errors.Interrupted) as caught:
+        vae_jax.train(tiny(num_steps=500), tmp_path, interrupting, IMAGES)
+    assert caught.value.code == 143
+    (saved,) = (path.name for path in (tmp_path / "checkpoints").iterdir() if path.is_dir())
+    assert 2 <= int(saved) < 500
+    assert f"stopped at step {saved}" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def poisoned(vae, batch, key, step):
+    loss, metrics = objectives.elbo_loss(vae, batch, key, step, reconstruction=reconstruction.gaussian)
+    return jnp.where(step == 5, jnp.nan, loss), metrics
+
+
+def test_a_loss_that_is_not_finite_names_the_step_and_the_last_good_checkpoint(tmp_path):
+    with pytest.raises(errors.Diverged, match=r"step 5 is not finite .*last good checkpoint is .*checkpoints/4"):
+        vae_jax.train(tiny(), tmp_path, poisoned, IMAGES)
+    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir() if path.is_dir()) == ["4"]
+
+
+def test_it_can_be_skipped_instead_a_bounded_number_of_times(tmp_path):
+    state = vae_jax.train(tiny(on_nonfinite="skip", max_skips=1), tmp_path / "one", poisoned, IMAGES)
+    assert int(state.step) == 6
+    assert lines(tmp_path / "one")[-2]["skipped"] == 1.0
+    with pytest.raises(errors.Diverged, match="step 5"):
+        vae_jax.train(tiny(on_nonfinite="skip", max_skips=0), tmp_path / "none", poisoned, IMAGES)
+
+
+def test_another_configuration_in_the_workdir_is_refused_by_field(finished):
+    workdir, _ = finished
+    with pytest.raises(errors.UserError, match="ema_decay is 0.9 there and 0.0 here"):
+        vae_jax.train(tiny(), workdir, images=IMAGES)
+
+
+def test_more_steps_go_on_and_fewer_are_refused(tmp_path):
+    vae_jax.train(tiny(num_steps=2), tmp_path, images=IMAGES)
+    assert int(vae_jax.train(tiny(num_steps=3), tmp_path, images=IMAGES).step) == 3
+    with pytest.raises(errors.UserError, match="at step 3, past the 1 asked for"):
+        vae_jax.train(tiny(num_steps=1), tmp_path, images=IMAGES)
+
+
+def test_weights_can_start_from_another_run(finished, tmp_path):
+    workdir, state = finished
+    started = vae_jax.train(tiny(num_steps=0), tmp_path / "new", images=IMAGES, init_from=workdir)
+    assert_same_bits(started.params, state.ema_params)
+    assert_same_bits(started.batch_stats, state.batch_stats)
+    wider = tiny(num_steps=0, **{"model.latent_dim": 3})
+    with pytest.raises(errors.UserError, match="another model: params/decoder"):
+        vae_jax.train(wider, tmp_path / "wider", images=IMAGES, init_from=workdir)
+
+
+@pytest.mark.parametrize(
+    ("fields", "images", "message"),
+    [
+        ({"data.batch_size": 64}, IMAGES, "batch_size=64 is more than the 45 training images"),
+        ({"data.batch_size": 12}, IMAGES, "batch_size=12 does not divide among 8 devices; use 8 or 16"),
+        ({"model.image_shape": (9, 8, 1)}, IMAGES, r"image_shape=\(9, 8, 1\) but the images are \(8, 8, 1\)"),
+        ({}, IMAGES.astype(np.float32), "uint8"),
+    ],
+)
+def test_what_does_not_fit_the_data_is_the_users_mistake(tmp_path, fields, images, message):
+    with pytest.raises(errors.UserError, match=message):
+        vae_jax.train(tiny(**fields), tmp_path, images=images)
+
+
+def test_a_second_training_in_a_workdir_is_refused(tmp_path):
+    from vae_jax import workdir
+
+    with workdir.locked(workdir.create(tmp_path)):
+        with pytest.raises(errors.UserError, match="another run is training"):
+            vae_jax.train(tiny(), tmp_path, images=IMAGES)

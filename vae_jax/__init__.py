@@ -1,0 +1,30 @@
+"""vae_jax: the convolutional variational autoencoder in JAX, its losses pure functions, its runs resumable.
+
+Public names are imported when they are first used, so that `import vae_jax` waits for nothing.
+"""
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "train": "vae_jax.training.loop",
+    "restore": "vae_jax.modes",
+    "sample": "vae_jax.sampling",
+    "reconstruct": "vae_jax.sampling",
+    "interpolate": "vae_jax.sampling",
+    "encode": "vae_jax.sampling",
+    "from_pytorch": "vae_jax.interop",
+}
+_ROOMS = ("data", "evaluation", "losses", "models", "posteriors", "training")
+
+__all__ = ["__version__", *_PUBLIC, *_ROOMS]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PUBLIC:
+        return getattr(importlib.import_module(_PUBLIC[name]), name)
+    if name in _ROOMS:
+        return importlib.import_module(f"vae_jax.{name}")
+    raise AttributeError(f"module 'vae_jax' has no attribute {name!r}")

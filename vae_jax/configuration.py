@@ -1,0 +1,188 @@
+"""A run's configuration: as JSON and back, checked field by field, compared on resume.
+
+The fields and their defaults stand in `configs/base.py`; here is what values they may take.
+"""
+
+import difflib
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ml_collections import config_dict
+
+from vae_jax import errors
+
+Config = config_dict.ConfigDict
+
+# A run may be resumed with other values of these; everything else shapes its result.
+MAY_CHANGE = (
+    "num_epochs",
+    "num_steps",
+    "log_every",
+    "eval_every",
+    "checkpoint_every",
+    "image_every",
+    "keep",
+    "max_skips",
+    "data.dir",
+    "data.cache_dir",
+    "data.placement",
+)
+
+
+def to_json(config: Config) -> dict[str, Any]:
+    """Return the configuration as plain dicts, numbers, strings and lists, references resolved."""
+    return config.to_dict()
+
+
+def from_json(tree: dict[str, Any]) -> Config:
+    """Rebuild a locked ConfigDict from `to_json`'s dict as JSON gives it back (lists become tuples)."""
+
+    def restore(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: restore(item) for name, item in value.items()}
+        return tuple(restore(item) for item in value) if isinstance(value, list) else value
+
+    config = config_dict.ConfigDict(restore(tree), convert_dict=True)
+    if "num_steps" in config and config.num_steps is None:
+        config.num_steps = config_dict.placeholder(int)
+    return config.lock()
+
+
+def flatten(config: Config | dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return {dotted field name: value}; an empty section appears as itself."""
+    flat: dict[str, Any] = {}
+    for name, value in config.items():
+        if isinstance(value, config_dict.ConfigDict | dict) and len(value):
+            flat |= flatten(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = list(value) if isinstance(value, tuple) else value
+    return flat
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return "did you mean a or b?" for a name that is not among the known ones."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"
+
+
+def contradictions(stored: Config, asked: Config) -> list[str]:
+    """Return a line for each field on which a workdir's run and the one asked for differ, save MAY_CHANGE."""
+    old, new = (
+        {name: value for name, value in flatten(to_json(config)).items() if name not in MAY_CHANGE}
+        for config in (stored, asked)
+    )
+    absent = "(absent)"
+    return [
+        f"{name} is {old.get(name, absent)} there and {new.get(name, absent)} here"
+        for name in sorted(old.keys() | new.keys())
+        if old.get(name, absent) != new.get(name, absent)
+    ]
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _integer(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _sizes(value: Any, length: int | None = None) -> bool:
+    return (
+        isinstance(value, tuple | list)
+        and all(_integer(v) and v > 0 for v in value)
+        and len(value) in (range(1, 33) if length is None else (0, length))
+    )
+
+
+def _one_of(*names: str) -> tuple[Callable[[Any], bool], str]:
+    return (lambda value: value in names), f"must be one of {', '.join(names)}"
+
+
+_COUNT = (lambda v: _integer(v) and v >= 1), "must be a whole number, 1 or more"
+_COUNT_OR_ZERO = (lambda v: _integer(v) and v >= 0), "must be a whole number, 0 or more"
+_OPTIONAL_COUNT = (
+    (lambda v: v is None or (_integer(v) and v >= 0)),
+    "must be a whole number of steps, 0 or more",
+)
+_POSITIVE = (lambda v: _number(v) and v > 0), "must be a number above 0"
+_NOT_NEGATIVE = (lambda v: _number(v) and v >= 0), "must be a number, 0 or more"
+_FRACTION = (lambda v: _number(v) and 0 <= v < 1), "must be a number from 0 up to, not including, 1"
+_FLAG = (lambda v: isinstance(v, bool)), "must be true or false"
+_TEXT = (lambda v: isinstance(v, str)), "must be text"
+
+RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "seed": ((lambda v: _integer(v) and 0 <= v < 2**32), "must be a whole number from 0 to 2**32 - 1"),
+    "num_epochs": _COUNT,
+    "num_steps": _OPTIONAL_COUNT,
+    "log_every": _COUNT,
+    "eval_every": _COUNT,
+    "checkpoint_every": _COUNT,
+    "image_every": _COUNT,
+    "keep": _COUNT,
+    "precision": _one_of("float32", "tf32", "bfloat16"),
+    "parallel": _one_of("jit", "pmap"),
+    "steps_per_call": _COUNT,
+    "ema_decay": _FRACTION,
+    "on_nonfinite": _one_of("stop", "skip"),
+    "max_skips": _COUNT_OR_ZERO,
+    "data.source": (
+        (lambda v: isinstance(v, str) and bool(v)),
+        "must name a source, such as digits or folder",
+    ),
+    "data.dir": _TEXT,
+    "data.cache_dir": _TEXT,
+    "data.batch_size": _COUNT,
+    "data.image_size": (
+        (lambda v: _sizes(v, 2)),
+        "must be HEIGHT,WIDTH in pixels, or () for the source's own",
+    ),
+    "data.crop": _one_of("none", "center148", "wae140", "square"),
+    "data.flip": _FLAG,
+    "data.range": ((lambda v: tuple(v) in ((0.0, 1.0), (-1.0, 1.0))), "must be 0,1 or -1,1"),
+    "data.placement": _one_of("auto", "device", "host"),
+    "data.binarize": _one_of("none", "dynamic", "threshold"),
+    "data.dequantize": _FLAG,
+    "model.name": _TEXT,
+    "model.image_shape": (
+        (lambda v: _sizes(v, 3)),
+        "must be HEIGHT,WIDTH,CHANNELS, or () to follow the data",
+    ),
+    "model.latent_dim": _COUNT,
+    "model.hidden_dims": (_sizes, "must be channels of one or more levels, such as 32,64,128"),
+    "model.norm": _one_of("batch", "group", "none"),
+    "model.activation": _TEXT,
+    "objective.num_samples": _COUNT,
+    "optimizer.name": _one_of("adam", "adamw", "sgd"),
+    "optimizer.learning_rate": _POSITIVE,
+    "optimizer.schedule": _one_of("constant", "exponential", "cosine"),
+    "optimizer.decay_per_epoch": (
+        (lambda v: _number(v) and 0 < v <= 1),
+        "must be a number above 0, at most 1",
+    ),
+    "optimizer.warmup_steps": _COUNT_OR_ZERO,
+    "optimizer.weight_decay": _NOT_NEGATIVE,
+    "optimizer.clip_norm": _NOT_NEGATIVE,
+    "optimizer.eps": _POSITIVE,
+}
+
+
+def validate(config: Config) -> None:
+    """Check that every field is there and its value possible.
+
+    Raises:
+        errors.UserError: names the first field that is missing or wrong, its value and what it may be.
+    """
+    flat = {name: value for name, value in flatten(config).items()}
+    sections = ("objective.reconstruction.", "objective.rate.", "objective.penalties")
+    known = set(RULES) | {"objective.name", "objective.gradient"}
+    for name in flat:
+        if name not in known and not name.startswith(sections):
+            raise errors.UserError(f"config.{name} is not a field; {nearest(name, known)}")
+    for name, (allowed, meaning) in RULES.items():
+        if name not in flat:
+            raise errors.UserError(f"config.{name} is missing; start from configs/base.py, which has every field")
+        if not allowed(flat[name]):
+            raise errors.UserError(f"config.{name} {meaning}, not {flat[name]!r}")

@@ -1,0 +1,166 @@
+"""Decode many images in order, on all cores.
+
+Processes rather than threads: a quarter of the work on a small JPEG holds the interpreter's lock, which two cores
+still forgive and sixteen do not. Plain child interpreters rather than `multiprocessing`: a fork is unsafe once
+jax has threads, and a spawn imports the caller's script again, which need not have a main guard. They speak JSON
+lines and raw pixels over pipes.
+"""
+
+import collections
+import contextlib
+import dataclasses
+import json
+import math
+import os
+import queue
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent import futures
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from vae_jax.data import images, stores
+
+_BYTES_PER_WORKER = 2**22  # below this many encoded bytes another process costs more than it saves
+_CHUNK = 64  # images in one request; fewer where they keep their own size, which may be large
+_CHUNK_LARGE = 4
+
+
+class Decoded(NamedTuple):
+    """One image, or the reason why there is none."""
+
+    name: str
+    pixels: np.ndarray | None  # uint8 [H, W, C], C of 1 or 3
+    reason: str
+    notes: dict  # what the store knows beside the pixels
+
+
+@contextlib.contextmanager
+def decoding(
+    store: stores.Store, names: list[str], recipe: images.Recipe, num_bytes: int
+) -> Iterator[Iterator[Decoded]]:
+    """Every name's image in the order of `names`; other processes begin at once and end with the context.
+
+    Args:
+        store: where the images are.
+        names: which ones.
+        recipe: crop and size.
+        num_bytes: encoded size of all of them; decides how many processes are worth their start.
+    """
+    step = _CHUNK if recipe.size or recipe.crop in ("center148", "wae140") else _CHUNK_LARGE
+    chunks = [names[i : i + step] for i in range(0, len(names), step)]
+    count = min(num_cores(), len(chunks), num_bytes // _BYTES_PER_WORKER)
+    if count < 2:
+        yield (decode_one(store, name, recipe) for name in names)
+        return
+    workers = [_Worker(store.spec, recipe) for _ in range(count)]
+    pool = futures.ThreadPoolExecutor(count)
+    try:
+        yield _in_order(pool, workers, chunks)
+    finally:
+        for worker in workers:
+            worker.kill()  # a thread still reading from it sees the end of its pipe
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _in_order(pool: futures.Executor, workers: list["_Worker"], chunks: list[list[str]]) -> Iterator[Decoded]:
+    """The images of all chunks, a bounded number of chunks ahead of the reader."""
+    idle = queue.SimpleQueue()
+    for worker in workers:
+        idle.put(worker)
+
+    def decode(chunk: list[str]) -> list[Decoded]:
+        worker = idle.get()
+        try:
+            return worker.decode(chunk)
+        finally:
+            idle.put(worker)
+
+    pending = collections.deque()
+    for chunk in chunks:
+        pending.append(pool.submit(decode, chunk))
+        if len(pending) > 2 * len(workers):
+            yield from pending.popleft().result()
+    while pending:
+        yield from pending.popleft().result()
+
+
+def num_cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def decode_one(store: stores.Store, name: str, recipe: images.Recipe) -> Decoded:
+    """Read, decode and fit one image."""
+    try:
+        data, notes = store.read(name)
+        return Decoded(name, images.fit(images.decode(data), recipe), "", notes)
+    except images.Unusable as reason:
+        return Decoded(name, None, str(reason), {})
+
+
+class _Worker:
+    """A child interpreter running `_serve`."""
+
+    def __init__(self, spec: dict, recipe: images.Recipe):
+        path = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", __name__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            pipesize=2**20,  # a chunk of pixels fits, so that a worker need not wait for its reader
+            # One thread of BLAS: none is used, and starting one per core takes longer than all other imports.
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path)), "OPENBLAS_NUM_THREADS": "1"},
+        )
+        self._send({"store": spec, "recipe": dataclasses.asdict(recipe)})
+
+    def _send(self, message) -> None:
+        try:
+            self._process.stdin.write(json.dumps(message).encode() + b"\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            pass  # `decode` will find the other pipe at its end
+
+    def decode(self, names: list[str]) -> list[Decoded]:
+        self._send(names)
+        out = self._process.stdout
+        line = out.readline()
+        if not line:
+            raise RuntimeError(f"a decoding process ended early (exit code {self._process.wait()})")
+        decoded = []
+        for name, (shape, reason, notes) in zip(names, json.loads(line), strict=True):
+            pixels = None
+            if shape:
+                pixels = np.frombuffer(out.read(math.prod(shape)), np.uint8).reshape(shape)
+            decoded.append(Decoded(name, pixels, reason, notes))
+        return decoded
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+def _serve() -> None:
+    """Answer requests from stdin until it closes: a line of JSON, then the pixels of the usable images."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # a library that prints must not break the protocol
+    setup = json.loads(sys.stdin.buffer.readline())
+    store = stores.open_store(setup["store"])
+    recipe = images.Recipe(**{**setup["recipe"], "size": tuple(setup["recipe"]["size"])})
+    for line in sys.stdin.buffer:
+        decoded = [decode_one(store, name, recipe) for name in json.loads(line)]
+        header = [[d.pixels.shape if d.pixels is not None else None, d.reason, d.notes] for d in decoded]
+        out.write(json.dumps(header).encode() + b"\n")
+        for item in decoded:
+            if item.pixels is not None:
+                out.write(item.pixels.tobytes())
+        out.flush()
+
+
+if __name__ == "__main__":
+    _serve()

@@ -1,0 +1,16 @@
+"""The two ways a run ends early that are not faults of this code."""
+
+
+class UserError(Exception):
+    """A mistake of the user's: one line that says what is wrong and what to do. Exit code 2."""
+
+
+class Diverged(Exception):
+    """A loss or gradient that is not finite: names the step and the last good checkpoint. Exit code 3."""
+
+
+class Interrupted(SystemExit):
+    """SIGINT or SIGTERM, after the state was checkpointed: exit code 130 or 143."""
+
+    def __init__(self, signal_number: int):
+        super().__init__(128 + signal_number)

@@ -1,0 +1,54 @@
+"""The objective's own metrics on a whole split: running statistics, one z ~ q per image, every example once."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from vae_jax import models
+from vae_jax.random import fold_in_name
+
+Metrics = dict[str, float]
+
+
+def make_eval_step(model: Any, objective: Callable[..., Any], prepare: Callable[..., jax.Array]) -> Callable[..., Any]:
+    """Return the compiled eval_step(variables, images, key, step) -> metrics of one batch of uint8 images.
+
+    `step` is the train step, which sets where schedules stand, so that `loss` is on training's scale.
+    """
+
+    @jax.jit
+    def eval_step(variables: Any, images: jax.Array, key: jax.Array, step: jax.Array) -> dict[str, jax.Array]:
+        batch = {"image": prepare(images, fold_in_name(key, "prepare"))}
+        (_, metrics), _ = models.apply_objective(objective, model, variables, batch, key, step, training=False)
+        return metrics
+
+    return eval_step
+
+
+def evaluate(
+    eval_step: Callable[..., Any],
+    variables: Any,
+    images: np.ndarray,
+    batch_size: int,
+    key: jax.Array,
+    step: int,
+    put: Callable[[np.ndarray], Any] = np.asarray,
+) -> Metrics:
+    """Average the metrics over images [N, H, W, C]; the last, shorter batch counts by its size.
+
+    `put` places a batch on the devices.
+    """
+    totals: Metrics = {}
+    for index, start in enumerate(range(0, len(images), batch_size)):
+        part = put(np.asarray(images[start : start + batch_size]))
+        metrics = jax.device_get(eval_step(variables, part, jax.random.fold_in(key, index), step))
+        for name, value in metrics.items():
+            totals[name] = totals.get(name, 0.0) + float(value) * len(part)
+    return {name: total / len(images) for name, total in totals.items()}
+
+
+def score(metrics: Metrics) -> float:
+    """Return what checkpoints are ranked by, larger is better: the ELBO, or minus the loss without one."""
+    return metrics["elbo"] if "elbo" in metrics else -metrics["loss"]

@@ -1,0 +1,231 @@
+"""What the networks are built of: convolutions, normalisation, activations and PyTorch's initialisation.
+
+Every convolution of the models goes through `Convolution` or `TransposedConvolution`. Images are [B, H, W, C].
+Parameters are float32 whatever the precision; the initial values have the distribution of PyTorch's defaults.
+"""
+
+import dataclasses
+import functools
+import math
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from jax import lax
+
+ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
+    "leaky_relu": functools.partial(jax.nn.leaky_relu, negative_slope=0.01),
+    "relu": jax.nn.relu,
+    "gelu": functools.partial(jax.nn.gelu, approximate=False),
+    "silu": jax.nn.silu,
+    "tanh": jnp.tanh,
+    "elu": jax.nn.elu,
+}
+
+NORMS = ("batch", "group", "none")
+
+# name -> dtype of the activations, precision of the products
+PRECISIONS = {
+    "float32": (jnp.float32, lax.Precision.HIGHEST),
+    "tf32": (jnp.float32, lax.Precision.DEFAULT),
+    "bfloat16": (jnp.bfloat16, lax.Precision.DEFAULT),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Style:
+    """What all blocks of a network share.
+
+    Attributes:
+        norm: one of `NORMS`.
+        activation: a key of `ACTIVATIONS`.
+        precision: a key of `PRECISIONS`.
+        training: normalise by the batch's own statistics and update the running ones.
+        axis_name: the mapped axis (pmap, vmap) over which BatchNorm's statistics are taken as well.
+    """
+
+    norm: str = "batch"
+    activation: str = "leaky_relu"
+    precision: str = "float32"
+    training: bool = False
+    axis_name: str | None = None
+
+
+def uniform(fan_in: int) -> jax.nn.initializers.Initializer:
+    """U(-b, b) with b = 1 / sqrt(fan_in): what PyTorch gives the weights and biases of a layer by default."""
+    bound = 1.0 / math.sqrt(fan_in)
+
+    def initialise(key, shape, dtype=jnp.float32):
+        # Drawn flat: a draw of four axes takes XLA about ten times as long to compile.
+        return jax.random.uniform(key, (math.prod(shape),), dtype, -bound, bound).reshape(shape)
+
+    return initialise
+
+
+def along_channels(vector: jax.Array, ndim: int) -> jax.Array:
+    """Reshape [C] to [1, ..., 1, C] of `ndim` axes."""
+    return vector.reshape((1,) * (ndim - 1) + (-1,))
+
+
+class Dense(nn.Module):
+    """y = x @ kernel + bias: [B, I] -> [B, features]."""
+
+    features: int
+    precision: str = "float32"
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        dtype, precision = PRECISIONS[self.precision]
+        fan_in = x.shape[-1]
+        kernel = self.param("kernel", uniform(fan_in), (fan_in, self.features))
+        bias = self.param("bias", uniform(fan_in), (self.features,))
+        y = jnp.dot(x.astype(dtype), kernel.astype(dtype), precision=precision)
+        return y + along_channels(bias.astype(dtype), y.ndim)
+
+
+class Convolution(nn.Module):
+    """3x3 convolution, padding 1 on every side: [B, H, W, I] -> [B, ceil(H / stride), ceil(W / stride), features].
+
+    PyTorch's Conv2d(I, features, 3, stride, 1). "SAME" would be another function: on even sizes it pads 0 and 1.
+    The kernel is [3, 3, I, features].
+    """
+
+    features: int
+    stride: int = 1
+    precision: str = "float32"
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        dtype, precision = PRECISIONS[self.precision]
+        channels = x.shape[-1]
+        fan_in = 9 * channels
+        kernel = self.param("kernel", uniform(fan_in), (3, 3, channels, self.features))
+        bias = self.param("bias", uniform(fan_in), (self.features,))
+        y = lax.conv_general_dilated(
+            x.astype(dtype),
+            kernel.astype(dtype),
+            window_strides=(self.stride, self.stride),
+            padding=((1, 1), (1, 1)),
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+            precision=precision,
+        )
+        return y + along_channels(bias.astype(dtype), y.ndim)
+
+
+class TransposedConvolution(nn.Module):
+    """3x3 transposed convolution, stride 2, padding 1: [B, H, W, I] -> [B, *size, features].
+
+    PyTorch's ConvTranspose2d(I, features, 3, 2, 1, output_padding): the adjoint of a stride-2 `Convolution` whose
+    input was `size`, so each of its axes is 2n (output_padding 1) or 2n - 1 (output_padding 0) for n in `x`.
+    The kernel is [3, 3, features, I]. PyTorch reads the fan-in off the weight's second axis, which here is the
+    number of *output* channels; so does this.
+
+    Raises:
+        ValueError: `size` is not 2n or 2n - 1.
+    """
+
+    features: int
+    size: tuple[int, int]
+    precision: str = "float32"
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        dtype, precision = PRECISIONS[self.precision]
+        output_padding = [out - (2 * n - 1) for out, n in zip(self.size, x.shape[1:3], strict=True)]
+        if not set(output_padding) <= {0, 1}:
+            raise ValueError(f"a stride-2 transposed convolution cannot take {x.shape[1:3]} to {self.size}")
+        fan_in = 9 * self.features
+        kernel = self.param("kernel", uniform(fan_in), (3, 3, self.features, x.shape[-1]))
+        bias = self.param("bias", uniform(fan_in), (self.features,))
+        y = lax.conv_general_dilated(
+            x.astype(dtype),
+            jnp.flip(kernel.astype(dtype), (0, 1)),
+            window_strides=(1, 1),
+            padding=[(1, 1 + extra) for extra in output_padding],
+            lhs_dilation=(2, 2),
+            dimension_numbers=("NHWC", "HWOI", "NHWC"),
+            precision=precision,
+        )
+        return y + along_channels(bias.astype(dtype), y.ndim)
+
+
+class BatchNorm(nn.Module):
+    """y = (x - mean) / sqrt(var + epsilon) * scale + bias, statistics over all axes but the last, in float32.
+
+    In training the batch's own mean and biased variance, two-pass (the difference of squares loses a small
+    variance beside a large mean), and `running = momentum * running + (1 - momentum) * batch`; PyTorch's momentum
+    of 0.1 is 0.9 here. The running variance takes in the *unbiased* estimate, factor n / (n - 1), as PyTorch's
+    does and flax's does not, so running statistics agree with PyTorch's exactly.
+
+    The running statistics are updated once in an `apply` that makes the collection "passes" mutable, however often
+    the module is called in it; without that collection, at every call.
+
+    References:
+        Ioffe and Szegedy, 2015, arXiv 1502.03167.
+    """
+
+    training: bool = False
+    momentum: float = 0.9
+    epsilon: float = 1e-5
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        features = (x.shape[-1],)
+        scale = self.param("scale", nn.initializers.ones, features)
+        bias = self.param("bias", nn.initializers.zeros, features)
+        running_mean = self.variable("batch_stats", "mean", jnp.zeros, features, jnp.float32)
+        running_var = self.variable("batch_stats", "var", jnp.ones, features, jnp.float32)
+
+        inputs = x.astype(jnp.float32)
+        mean, var = running_mean.value, running_var.value
+        if self.training:
+            mean, var, n = self._batch_statistics(inputs)
+            if self._is_first_pass():
+                unbiased = var * (n / max(n - 1, 1))
+                running_mean.value = self.momentum * running_mean.value + (1 - self.momentum) * mean
+                running_var.value = self.momentum * running_var.value + (1 - self.momentum) * unbiased
+        centred = inputs - along_channels(mean, x.ndim)
+        y = centred * along_channels(scale * lax.rsqrt(var + self.epsilon), x.ndim) + along_channels(bias, x.ndim)
+        return y.astype(x.dtype)
+
+    def _batch_statistics(self, x: jax.Array) -> tuple[jax.Array, jax.Array, int]:
+        """Return mean [C], biased variance [C] and the number of values behind each, over all devices."""
+        axes = tuple(range(x.ndim - 1))
+        n = math.prod(x.shape[:-1])
+        mean = jnp.mean(x, axes)
+        if self.axis_name is not None:
+            n = n * lax.axis_size(self.axis_name)
+            mean = lax.pmean(mean, self.axis_name)
+        var = jnp.mean(jnp.square(x - along_channels(mean, x.ndim)), axes)
+        if self.axis_name is not None:
+            var = lax.pmean(var, self.axis_name)
+        return mean, var, n
+
+    def _is_first_pass(self) -> bool:
+        if self.is_initializing() or self.has_variable("passes", "seen"):
+            return False
+        if self.is_mutable_collection("passes"):
+            self.put_variable("passes", "seen", True)
+        return True
+
+
+def num_groups(channels: int) -> int:
+    """Return the most groups of up to 8 that divide `channels` and hold at least 4 channels each.
+
+    A group of one channel on a 1x1 map would be normalised to a constant.
+    """
+    return next((g for g in (8, 4, 2) if channels % g == 0 and channels >= 4 * g), 1)
+
+
+def normalise_and_activate(x: jax.Array, style: Style) -> jax.Array:
+    """Apply the style's norm, as the submodule "norm" of the block that calls this, and its activation."""
+    if style.norm == "batch":
+        x = BatchNorm(style.training, axis_name=style.axis_name, name="norm")(x)
+    elif style.norm == "group":
+        norm = nn.GroupNorm(
+            num_groups(x.shape[-1]), epsilon=1e-5, use_fast_variance=False, dtype=jnp.float32, name="norm"
+        )
+        x = norm(x).astype(x.dtype)
+    return ACTIVATIONS[style.activation](x)

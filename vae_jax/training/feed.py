@@ -1,0 +1,63 @@
+"""Where a call's images come from: gathered on the device, or on the host ahead of time. The same numbers."""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import numpy as np
+
+from vae_jax import configuration, parallel
+from vae_jax.data import batches
+
+DEVICE_SHARE = 0.25  # of a device's memory that resident images may take
+LOOKAHEAD = 4  # calls gathered ahead of time when streaming
+
+Raw = dict[str, jax.Array]  # {"image": uint8 [S, B, H, W, C]}
+
+
+def call_lengths(step: int, num_steps: int, steps_per_call: int) -> Iterator[tuple[int, int]]:
+    """Yield (first step, number of steps) of each call: whole calls at multiples, single steps elsewhere.
+
+    A function of the steps alone, so that a resumed run makes the same calls as an uninterrupted one.
+    """
+    while step < num_steps:
+        whole = step % steps_per_call == 0 and step + steps_per_call <= num_steps
+        count = steps_per_call if whole else 1
+        yield step, count
+        step += count
+
+
+def fits_device(images: np.ndarray) -> bool:
+    """Return whether the images take no more than DEVICE_SHARE of the memory of one device."""
+    limit = (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit")
+    if limit is None:  # a CPU device: it shares the machine's memory
+        limit = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return images.nbytes <= DEVICE_SHARE * limit
+
+
+@contextlib.contextmanager
+def open_feed(
+    config: configuration.Config, images: np.ndarray, sharding: Any, first_step: int, num_steps: int
+) -> Iterator[Iterator[tuple[int, int, Callable[[], Raw]]]]:
+    """Yield an iterator over (step, count, raw): raw() gives the uint8 batches of the call's steps."""
+    seed, batch_size = config.seed, config.data.batch_size
+    calls = call_lengths(first_step, num_steps, config.steps_per_call)
+
+    def indices(step: int, count: int) -> np.ndarray:
+        steps = range(step, step + count)
+        return np.stack([batches.indices(seed, s, batch_size, len(images)) for s in steps])
+
+    placement = config.data.placement
+    if placement == "device" or (placement == "auto" and fits_device(images)):
+        resident = jax.device_put(np.asarray(images), parallel.replicated(sharding.mesh))
+        gather = jax.jit(lambda data, index: {"image": data[index]}, out_shardings=sharding)
+        yield ((step, count, lambda s=step, c=count: gather(resident, indices(s, c))) for step, count in calls)
+        return
+
+    def load(call: tuple[int, int]) -> tuple[int, int, np.ndarray]:
+        return *call, images[indices(*call)]
+
+    with contextlib.closing(batches.prefetch(load, calls, LOOKAHEAD)) as loaded:
+        yield ((s, c, lambda a=array: {"image": jax.device_put(a, sharding)}) for s, c, array in loaded)

@@ -1,0 +1,208 @@
+"""Train from a configuration and a directory: step, log, evaluate, picture, checkpoint."""
+
+import functools
+import math
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from vae_jax import checkpoint, configuration, errors, parallel, pictures, sampling, workdir
+from vae_jax.data import dataset as datasets
+from vae_jax.data import sources
+from vae_jax.evaluation import elbo
+from vae_jax.training import feed, interrupts
+from vae_jax.training import run as runs
+from vae_jax.training import state as states
+
+NUM_PICTURES = 64  # samples on a sheet
+NUM_PAIRS = 32  # originals with their reconstructions on a sheet
+RUN_AHEAD = 2  # calls dispatched before the loop looks at a result
+
+
+def train(
+    config: configuration.Config,
+    workdir_path: str | os.PathLike[str],
+    objective: Callable[..., Any] | None = None,
+    images: np.ndarray | None = None,
+    *,
+    init_from: str | os.PathLike[str] | None = None,
+) -> states.TrainState:
+    """Train, or go on training, in a directory; return the final state.
+
+    Args:
+        config: a whole configuration, as from `configs/*.py`.
+        workdir_path: where everything is written; a run already there is resumed.
+        objective: (vae, batch, key, step) -> (loss, metrics), in place of `config.objective`.
+        images: uint8 [N, H, W, C] in place of `config.data`'s; a fixed tenth is held out for validation.
+        init_from: another run's directory, whose weights a new run starts from.
+
+    Raises:
+        errors.UserError: a configuration, data set, directory or checkpoint that cannot be.
+        errors.Diverged: a loss that is not finite, under `config.on_nonfinite`.
+        errors.Interrupted: SIGINT or SIGTERM; the state is checkpointed.
+    """
+    config = config.copy_and_resolve_references().lock()
+    if images is not None:
+        config.data.source = "array"
+    configuration.validate(config)
+    path = workdir.create(workdir_path)
+    with workdir.locked(path), interrupts.deferred() as interrupt:
+        stored = workdir.read_config(path)
+        if stored is not None:
+            runs.check_same_run(stored, config, path)
+        dataset = sources.load(config.data) if images is None else _from_array(images)
+        config = runs.resolve(config, dataset)
+        mesh = parallel.make_mesh()
+        parallel.check_batch_size(config.data.batch_size, mesh.size)
+        run, state = runs.open_run(config, path, dataset, objective, mesh, init_from)
+        workdir.write_json(path / "config.json", configuration.to_json(config))
+        try:
+            return _loop(run, state, interrupt)
+        finally:
+            run.progress.end()
+            run.writer.close()
+            run.manager.close()
+
+
+def _from_array(images: np.ndarray) -> datasets.Dataset:
+    if images.dtype != np.uint8 or images.ndim != 4:
+        raise errors.UserError(f"images must be a uint8 array [N, H, W, C], not {images.dtype} {images.shape}")
+    train_split, valid_split = datasets.hold_out({"image": images})
+    return datasets.make_dataset("array", {"train": train_split, "valid": valid_split})
+
+
+def _due(before: int, after: int, every: int) -> bool:
+    return after // every > before // every
+
+
+def _loop(run: runs.Run, state: states.TrainState, interrupt: interrupts.Interrupt) -> states.TrainState:
+    config, num_steps = run.config, run.num_steps
+    began = time.monotonic()
+    step = first = int(run.runner.plain(state).step)
+    best = checkpoint.best_score(run.manager)
+    window = _Window(run)
+    if first == num_steps and run.manager.all_steps():
+        run.progress.say(f"finished at step {step}; nothing left to train")
+        return run.runner.plain(state)
+    with feed.open_feed(config, run.dataset.train["image"], run.runner.raw_sharding, first, num_steps) as calls:
+        for start, count, raw in calls:
+            state, metrics = run.runner.call(state, raw())
+            step = start + count
+            window.add(start, metrics)
+            if start == first:
+                jax.block_until_ready(metrics)
+                run.progress.say(f"first step after {time.monotonic() - began:.1f} s")
+                run.progress.begin(step)
+            last = step == num_steps or interrupt.signal is not None
+            if last or _due(start, step, config.log_every):
+                window.log(step)
+            score = None
+            if run.dataset.valid is not None and (step == num_steps or _due(start, step, config.eval_every)):
+                window.check()
+                score = _evaluate(run, run.runner.plain(state), step)
+            if step == num_steps or _due(start, step, config.image_every):
+                _draw(run, run.runner.plain(state), step)
+            improved = score is not None and math.isfinite(score) and (best is None or score > best)
+            if last or improved or _due(start, step, config.checkpoint_every):
+                window.check()
+                best = score if improved else best
+                _checkpoint(run, run.runner.plain(state), score)
+            if interrupt.signal is not None:
+                break
+    if first == num_steps:
+        _checkpoint(run, run.runner.plain(state), None)
+    run.manager.wait_until_finished()
+    if interrupt.signal is not None:
+        run.progress.say(f"stopped at step {step}, checkpointed; the same command goes on from there")
+        raise errors.Interrupted(interrupt.signal)
+    run.progress.say(f"finished {step} steps; checkpoints, pictures and metrics are in {run.path}")
+    return run.runner.plain(state)
+
+
+class _Window:
+    """Metrics of the calls since the last log, left on the device until they are asked for."""
+
+    def __init__(self, run: runs.Run):
+        self._run = run
+        self._pending: list[tuple[int, Any]] = []  # dispatched, not yet looked at
+        self._done: list[Any] = []
+        self._skips = 0
+
+    def add(self, start: int, metrics: Any) -> None:
+        self._pending.append((start, metrics))
+        while len(self._pending) > RUN_AHEAD:
+            self._look()
+
+    def check(self) -> None:
+        """Wait for every call so far, and make sure that it was finite."""
+        while self._pending:
+            self._look()
+
+    def log(self, step: int) -> None:
+        """Write the mean over the window."""
+        self.check()
+        means = {name: float(np.mean(np.concatenate([m[name] for m in self._done]))) for name in self._done[0]}
+        means["skipped"] = sum(float(np.sum(~m["finite"])) for m in self._done)
+        del means["finite"]
+        self._run.writer.write_scalars(step, "train", means)
+        self._run.progress.update(step, means)
+        self._done.clear()
+
+    def _look(self) -> None:
+        start, metrics = self._pending.pop(0)
+        metrics = jax.device_get(metrics)
+        self._done.append(metrics)
+        for offset, finite in enumerate(metrics["finite"]):
+            self._skips = 0 if finite else self._skips + 1
+            allowed = self._run.config.max_skips if self._run.config.on_nonfinite == "skip" else 0
+            if self._skips > allowed:
+                raise errors.Diverged(_divergence(self._run, start + offset, metrics, offset))
+
+
+def _divergence(run: runs.Run, step: int, metrics: Any, offset: int) -> str:
+    run.manager.wait_until_finished()
+    good = run.manager.latest_step()
+    kept = (
+        f"the last good checkpoint is {run.path / 'checkpoints' / str(good)}"
+        if good is not None
+        else "no checkpoint was written yet"
+    )
+    return (
+        f"step {step} is not finite (loss {metrics['loss'][offset]:g}, "
+        f"gradient norm {metrics['grad_norm'][offset]:g}); {kept}; "
+        "try a lower config.optimizer.learning_rate or config.optimizer.clip_norm"
+    )
+
+
+def _evaluate(run: runs.Run, state: states.TrainState, step: int) -> float:
+    variables = states.inference_variables(state)
+    images = run.dataset.valid["image"]
+    put = functools.partial(parallel.put_batch, mesh=run.mesh)
+    metrics = elbo.evaluate(run.eval_step, variables, images, run.config.data.batch_size, run.keys["eval"], step, put)
+    run.writer.write_scalars(step, "eval", metrics)
+    numbers = "  ".join(
+        f"{name} {metrics[name]:.2f}" for name in ("loss", "elbo", "distortion", "kl") if name in metrics
+    )
+    run.progress.say(f"eval at step {step}: {numbers}")
+    return elbo.score(metrics)
+
+
+def _draw(run: runs.Run, state: states.TrainState, step: int) -> None:
+    """Write samples from the run's fixed noise, and images (of validation, if any) above their reconstructions."""
+    variables = states.inference_variables(state)
+    originals = np.asarray((run.dataset.valid or run.dataset.train)["image"][:NUM_PAIRS])
+    sheets = {
+        "samples": pictures.grid(sampling.sample(run.model, variables, run.keys["pictures"], NUM_PICTURES)),
+        "reconstructions": pictures.beside(originals, sampling.reconstruct(run.model, variables, originals)),
+    }
+    for name, sheet in sheets.items():
+        pictures.save_png(run.path / "images" / f"{name}_{step:07d}.png", sheet)
+        run.writer.write_image(step, name, sheet)
+
+
+def _checkpoint(run: runs.Run, state: states.TrainState, score: float | None) -> None:
+    checkpoint.save(run.manager, state, configuration.to_json(run.config), score)
