@@ -53,7 +53,9 @@ def get_config() -> config_dict.ConfigDict:
     objective.rate = config_dict.ConfigDict({"name": "beta", "beta": 1.0, "warmup_steps": 0})
     objective.penalties = config_dict.ConfigDict()  # term -> {name, weight, and the function's keywords}
     objective.num_samples = 1  # K, latent samples per image, where the objective takes several
-    objective.gradient = "standard"  # estimator of the encoder's gradient
+    objective.gradient = "standard"  # estimator of the encoder's gradient: standard | stl | dreg
+    objective.options = config_dict.ConfigDict()  # the objective function's other keywords, by name
+    objective.discriminator = config_dict.ConfigDict({"hidden_dims": (1000,) * 6, "learning_rate": 1e-4})  # factor's
 
     config.optimizer = optimizer = config_dict.ConfigDict()
     optimizer.name = "adam"  # adam | adamw | sgd

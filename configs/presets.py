@@ -1,13 +1,60 @@
-"""The method zoo on one page: a preset's name -> what it changes in a config's `objective` section."""
+"""The method zoo on one page: a preset's name -> what it changes in a config.
+
+    python main.py --config configs/digits.py:beta_tc
+
+A preset replaces the sections of `config.objective` that its method is about and leaves the rest, the data set's own
+likelihood above all, as the config has it. Scales are this codebase's: nats per image, so that a paper's weight next to
+a summed log-likelihood carries over as it is. A likelihood that needs a data range brings it along.
+"""
+
+from typing import Any
 
 from ml_collections import config_dict
 
 from vae_jax import errors
 from vae_jax.configuration import nearest
 
-PRESETS: dict[str, dict] = {
-    "vanilla": {},
-    "bernoulli": {"reconstruction": {"name": "bernoulli"}},
+
+def _beta(beta: float = 1.0, warmup_steps: int = 0) -> dict[str, Any]:
+    return {"name": "beta", "beta": beta, "warmup_steps": warmup_steps}
+
+
+ELBO = {"name": "elbo", "rate": _beta(), "penalties": {}}
+WAE = {"name": "wae", "options": {"deterministic": True}}
+
+PRESETS: dict[str, dict[str, Any]] = {
+    # What is made of the KL.
+    "vanilla": ELBO,
+    "beta": ELBO | {"rate": _beta(4.0)},
+    "capacity": ELBO | {"rate": {"name": "capacity", "gamma": 1000.0, "capacity": 25.0, "capacity_steps": 10_000}},
+    "free_bits": ELBO | {"rate": {"name": "free_bits", "nats": 0.5, "beta": 1.0, "warmup_steps": 0}},
+    # Terms on the aggregate posterior.
+    "beta_tc": ELBO | {"penalties": {"tc": {"name": "total_correlation", "weight": 5.0, "estimator": "stratified"}}},
+    "factor": ELBO | {"name": "factor", "options": {"gamma": 10.0}},
+    "dip_i": ELBO | {"penalties": {"dip": {"name": "dip_i", "weight": 10.0, "diagonal": 10.0}}},
+    "dip_ii": ELBO | {"penalties": {"dip": {"name": "dip_ii", "weight": 10.0, "diagonal": 1.0}}},
+    "info": ELBO | {"rate": _beta(0.0), "penalties": {"mmd": {"name": "mmd_imq", "weight": 100.0}}},
+    "wae_mmd": WAE | {"penalties": {"mmd": {"name": "mmd_imq", "weight": 100.0}}},
+    "wae_rbf": WAE | {"penalties": {"mmd": {"name": "mmd_rbf", "weight": 100.0}}},
+    "swae": WAE | {"penalties": {"swd": {"name": "sliced_wasserstein", "weight": 100.0, "num_projections": 50}}},
+    # Several samples of the posterior, and other estimators of the gradient.
+    "iwae": {"name": "iwae", "num_samples": 5},
+    "miwae": {"name": "miwae", "num_samples": 4, "options": {"num_groups": 4}},
+    "piwae": {"name": "piwae", "num_samples": 4, "options": {"num_groups": 4}},
+    "ciwae": {"name": "ciwae", "num_samples": 5, "options": {"beta": 0.5}},
+    "dreg": {"name": "iwae", "num_samples": 5, "gradient": "dreg"},
+    "stl": ELBO | {"gradient": "stl"},
+    # The likelihood.
+    "sigma": ELBO | {"reconstruction": {"name": "learned_sigma"}},
+    "optimal_sigma": ELBO | {"reconstruction": {"name": "optimal_sigma"}},
+    "laplace": ELBO | {"reconstruction": {"name": "laplace", "scale": 0.1}},
+    "bernoulli": ELBO | {"reconstruction": {"name": "bernoulli"}, "range": (0.0, 1.0)},
+    "continuous_bernoulli": ELBO | {"reconstruction": {"name": "continuous_bernoulli"}, "range": (0.0, 1.0)},
+    "discretized_logistic": ELBO | {"reconstruction": {"name": "discretized_logistic"}, "range": (-1.0, 1.0)},
+    # Likenesses that are no likelihoods: `scale` is nats per pixel value.
+    "log_cosh": ELBO | {"reconstruction": {"name": "log_cosh", "alpha": 10.0}, "rate": _beta(0.1)},
+    "ssim": ELBO | {"reconstruction": {"name": "ssim", "scale": 1.0}},
+    "ms_ssim": ELBO | {"reconstruction": {"name": "ms_ssim", "scale": 1.0}},
 }
 
 
@@ -22,5 +69,8 @@ def apply(config: config_dict.ConfigDict, name: str, recipes: tuple[str, ...] = 
     if name not in PRESETS:
         raise errors.UserError(f"unknown recipe or preset {name!r}; {nearest(name, (*PRESETS, *recipes))}")
     for field, value in PRESETS[name].items():
-        config.objective[field] = config_dict.ConfigDict(value) if isinstance(value, dict) else value
+        if field == "range":
+            config.data.range = value
+        else:
+            config.objective[field] = config_dict.ConfigDict(value) if isinstance(value, dict) else value
     return config

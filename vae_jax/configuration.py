@@ -155,6 +155,9 @@ RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "model.norm": _one_of("batch", "group", "none"),
     "model.activation": _TEXT,
     "objective.num_samples": _COUNT,
+    "objective.gradient": _one_of("standard", "stl", "dreg"),
+    "objective.discriminator.hidden_dims": (_sizes, "must be widths of one or more layers, such as 1000,1000"),
+    "objective.discriminator.learning_rate": _POSITIVE,
     "optimizer.name": _one_of("adam", "adamw", "sgd"),
     "optimizer.learning_rate": _POSITIVE,
     "optimizer.schedule": _one_of("constant", "exponential", "cosine"),
@@ -176,8 +179,8 @@ def validate(config: Config) -> None:
         errors.UserError: names the first field that is missing or wrong, its value and what it may be.
     """
     flat = {name: value for name, value in flatten(config).items()}
-    sections = ("objective.reconstruction.", "objective.rate.", "objective.penalties")
-    known = set(RULES) | {"objective.name", "objective.gradient"}
+    sections = ("objective.reconstruction.", "objective.rate.", "objective.penalties", "objective.options")
+    known = set(RULES) | {"objective.name"}
     for name in flat:
         if name not in known and not name.startswith(sections):
             raise errors.UserError(f"config.{name} is not a field; {nearest(name, known)}")

@@ -101,7 +101,7 @@ def evaluate(path: str, options: Options, say: Say = print) -> dict[str, float]:
     config = configuration.from_json(restored.config)
     model = build.make_model(config)
     split = _images(config, options)
-    objective = build.make_objective(config, len(split["image"]), allow_import=options.allow_import)
+    objective = build.make_eval_objective(config, len(split["image"]), allow_import=options.allow_import)
     data = config.data
 
     def prepare(images: jax.Array, key: jax.Array) -> jax.Array:

@@ -14,6 +14,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax import lax
 
+from vae_jax.models import convolution
+
 ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "leaky_relu": functools.partial(jax.nn.leaky_relu, negative_slope=0.01),
     "relu": jax.nn.relu,
@@ -102,14 +104,8 @@ class Convolution(nn.Module):
         fan_in = 9 * channels
         kernel = self.param("kernel", uniform(fan_in), (3, 3, channels, self.features))
         bias = self.param("bias", uniform(fan_in), (self.features,))
-        y = lax.conv_general_dilated(
-            x.astype(dtype),
-            kernel.astype(dtype),
-            window_strides=(self.stride, self.stride),
-            padding=((1, 1), (1, 1)),
-            dimension_numbers=("NHWC", "HWIO", "NHWC"),
-            precision=precision,
-        )
+        strides = (self.stride, self.stride)
+        y = convolution.convolve(x.astype(dtype), kernel.astype(dtype), strides, precision)
         return y + along_channels(bias.astype(dtype), y.ndim)
 
 
@@ -138,15 +134,7 @@ class TransposedConvolution(nn.Module):
         fan_in = 9 * self.features
         kernel = self.param("kernel", uniform(fan_in), (3, 3, self.features, x.shape[-1]))
         bias = self.param("bias", uniform(fan_in), (self.features,))
-        y = lax.conv_general_dilated(
-            x.astype(dtype),
-            jnp.flip(kernel.astype(dtype), (0, 1)),
-            window_strides=(1, 1),
-            padding=[(1, 1 + extra) for extra in output_padding],
-            lhs_dilation=(2, 2),
-            dimension_numbers=("NHWC", "HWOI", "NHWC"),
-            precision=precision,
-        )
+        y = convolution.convolve_transposed(x.astype(dtype), kernel.astype(dtype), self.size, precision)
         return y + along_channels(bias.astype(dtype), y.ndim)
 
 

@@ -12,7 +12,7 @@ from flax import linen as nn
 
 from vae_jax import errors, posteriors
 from vae_jax.losses import reconstruction
-from vae_jax.models import decoder, encoder, layers
+from vae_jax.models import decoder, discriminator, encoder, layers
 
 # exp(-15) to exp(10) as a standard deviation: wider than any use, narrow enough for finite float32 gradients.
 LOGVAR_RANGE = (-30.0, 20.0)
@@ -39,6 +39,7 @@ class VAE(nn.Module):
         activation: a key of `layers.ACTIVATIONS`.
         precision: "float32", "tf32" or "bfloat16": what the layers compute in. Parameters, statistics, posterior
             and prediction are float32 in all.
+        discriminator_dims: hidden widths of FactorVAE's discriminator, which `factor_loss` asks for; () is none.
         training: normalise by the batch's statistics; switch with `model.clone(training=True)`.
         axis_name: the mapped axis (pmap) over which BatchNorm's statistics are taken as well.
 
@@ -55,6 +56,7 @@ class VAE(nn.Module):
     norm: str = "batch"
     activation: str = "leaky_relu"
     precision: str = "float32"
+    discriminator_dims: tuple[int, ...] = ()
     training: bool = False
     axis_name: str | None = None
 
@@ -73,13 +75,22 @@ class VAE(nn.Module):
         style = layers.Style(self.norm, self.activation, self.precision, self.training, self.axis_name)
         self.encoder = encoder.Encoder(self.latent_dim, self.hidden_dims, style)
         self.decoder = decoder.Decoder(tuple(image_size), likelihood.channels(channels), self.hidden_dims, style)
+        if self.discriminator_dims:
+            self.discriminator = discriminator.Discriminator(self.discriminator_dims)
         self.likelihood_parameters = {
             name: self.param(name, nn.initializers.constant(value), ()) for name, value in likelihood.parameters.items()
         }
 
     def __call__(self, x: jax.Array) -> Any:
         """Decode the posterior's mean; touches every parameter, which is what `init` needs."""
-        return self.decode(self.encode(x).mean)
+        z = self.encode(x).mean
+        if self.discriminator_dims and self.is_initializing():
+            self.discriminate(z)
+        return self.decode(z)
+
+    def discriminate(self, z: jax.Array, frozen: bool = False) -> jax.Array:
+        """Return FactorVAE's logits [B, 2] for codes z [B, D]; with `frozen` its parameters take no gradient."""
+        return self.discriminator(z, frozen)
 
     def encode(self, x: jax.Array) -> posteriors.Gaussian:
         """Return q(z|x) of images x [B, H, W, C], with its log variance clipped to `LOGVAR_RANGE`.

@@ -6,7 +6,7 @@ import inspect
 import math
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import jax.numpy as jnp
@@ -16,6 +16,7 @@ from vae_jax import configuration, errors, models
 from vae_jax.losses import objectives, penalties, rate, reconstruction
 
 Config = configuration.Config
+Functions = Mapping[str, Callable[..., Any]]
 
 
 def make_model(config: Config) -> models.VAE:
@@ -33,27 +34,62 @@ def make_model(config: Config) -> models.VAE:
         norm=config.model.norm,
         activation=config.model.activation,
         precision=config.precision,
+        discriminator_dims=tuple(config.objective.discriminator.hidden_dims) if _has_discriminator(config) else (),
     )
 
 
+def _has_discriminator(config: Config) -> bool:
+    return config.objective.name == "factor"
+
+
 def make_objective(config: Config, num_data: int, *, allow_import: bool = True) -> Callable[..., Any]:
-    """Build objective(vae, batch, key, step) from `config.objective`; `num_data` is N of the training split."""
+    """Build objective(vae, batch, key, step) from `config.objective`.
+
+    Args:
+        num_data: N of the training split.
+        allow_import: whether the configuration may name code of the user's own, "module:function".
+
+    Raises:
+        errors.UserError: an unknown name, or a keyword that its function does not take.
+    """
     section = config.objective
     function = _lookup(section.name, objectives.OBJECTIVES, "config.objective.name", allow_import)
     accepted = inspect.signature(function).parameters
-    bind = functools.partial(_bind, num_data=num_data, allow_import=allow_import)
+    given = {"num_data": num_data, "data_range": tuple(map(float, config.data.range))}
+    bind = functools.partial(_bind, given=given, allow_import=allow_import)
     likelihoods = {name: likelihood.function for name, likelihood in reconstruction.LIKELIHOODS.items()}
     offered = {
         "reconstruction": lambda: bind(section.reconstruction, likelihoods, "reconstruction"),
         "rate": lambda: bind(section.rate, rate.RATES, "rate"),
         "penalties": lambda: {
-            name: (penalty.weight, bind(penalty, penalties.PENALTIES, f"penalties.{name}"))
+            name: (_weight(penalty, name), bind(penalty, penalties.PENALTIES, f"penalties.{name}"))
             for name, penalty in section.penalties.items()
         },
         "num_samples": lambda: section.num_samples,
         "gradient": lambda: section.gradient,
     }
-    return functools.partial(function, **{name: make() for name, make in offered.items() if name in accepted})
+    keywords = {name: make() for name, make in offered.items() if name in accepted}
+    for name, value in section.options.items():
+        if name not in accepted or name in offered:
+            taken = sorted(accepted.keys() - offered.keys() - {"vae", "batch", "key", "step"})
+            raise errors.UserError(
+                f"config.objective.options.{name}: {section.name} takes no {name}; it takes {_listed(taken)}"
+            )
+        keywords[name] = _value(value)
+    return functools.partial(function, **keywords)
+
+
+def make_eval_objective(config: Config, num_data: int, *, allow_import: bool = True) -> Callable[..., Any]:
+    """Build the objective that evaluation reports: the run's own, save for FactorVAE.
+
+    Its objective decodes one half of a batch and trains a discriminator on the other; evaluated is its ELBO, on every
+    image.
+    """
+    if not _has_discriminator(config):
+        return make_objective(config, num_data, allow_import=allow_import)
+    plain = configuration.from_json(configuration.to_json(config)).unlock()
+    plain.objective.name, plain.objective.options = "elbo", {}
+    return make_objective(plain, num_data, allow_import=allow_import)
 
 
 def make_schedule(config: Config, steps_per_epoch: float, num_steps: int) -> optax.Schedule:
@@ -82,11 +118,17 @@ def make_optimizer(config: Config, schedule: optax.Schedule) -> optax.GradientTr
         "adamw": lambda: optax.adamw(schedule, eps=section.eps, weight_decay=section.weight_decay),
         "sgd": lambda: optax.sgd(schedule),
     }[section.name]()
-    return (
-        optax.chain(optax.clip_by_global_norm(section.clip_norm), transformation)
-        if section.clip_norm
-        else transformation
-    )
+    if section.clip_norm:
+        transformation = optax.chain(optax.clip_by_global_norm(section.clip_norm), transformation)
+    if not _has_discriminator(config):
+        return transformation
+    adversary = optax.adam(config.objective.discriminator.learning_rate, b1=0.5, b2=0.9)
+    return optax.partition({"vae": transformation, "discriminator": adversary}, _label_players)
+
+
+def _label_players(params: Any) -> Any:
+    """Name the player that each part of the parameters belongs to, FactorVAE's discriminator or the VAE."""
+    return {name: "discriminator" if name == "discriminator" else "vae" for name in params}
 
 
 def count_steps(config: Config, num_data: int) -> int:
@@ -97,36 +139,54 @@ def count_steps(config: Config, num_data: int) -> int:
 
 
 def _bind(
-    section: Config,
-    functions: Mapping[str, Callable[..., Any]],
-    where: str,
-    *,
-    num_data: int,
-    allow_import: bool,
+    section: Config, functions: Functions, where: str, *, given: Mapping[str, Any], allow_import: bool
 ) -> Callable[..., Any]:
-    """Bind a section's keywords to the function it names; its `weight` is its caller's."""
+    """Bind a section's keywords to the function it names, and what is `given` where the function asks for it.
+
+    A penalty's `weight` is its caller's.
+    """
     where = f"config.objective.{where}"
     if "name" not in section:
         raise errors.UserError(f"{where} names no function; set {where}.name")
     function = _lookup(section.name, functions, f"{where}.name", allow_import)
-    keywords = {name: value for name, value in section.items() if name not in ("name", "weight")}
-    accepted = {
-        name
-        for name, parameter in inspect.signature(function).parameters.items()
-        if parameter.kind is parameter.KEYWORD_ONLY
-    }
-    for name in keywords:
+    parameters = inspect.signature(function).parameters.values()
+    accepted = {parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
+    keywords = {name: given[name] for name in accepted & given.keys()}
+    for name, value in section.items():
+        if name in ("name", "weight"):
+            continue
         if name not in accepted:
-            taken = ", ".join(sorted(accepted)) or "no keywords"
-            raise errors.UserError(f"{where}.{name}: {section.name} takes no {name}; it takes {taken}")
-    if "num_data" in accepted:
-        keywords.setdefault("num_data", num_data)
+            raise errors.UserError(f"{where}.{name}: {section.name} takes no {name}; it takes {_listed(accepted)}")
+        keywords[name] = _value(value)
+    missing = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty} - keywords.keys()
+    if missing:
+        raise errors.UserError(f"{where}: {section.name} needs {_listed(missing)}")
     return functools.partial(function, **keywords)
 
 
-def _lookup(
-    name: str, functions: Mapping[str, Callable[..., Any]], where: str, allow_import: bool
-) -> Callable[..., Any]:
+def _weight(penalty: Config, name: str) -> Any:
+    if "weight" not in penalty:
+        raise errors.UserError(f"config.objective.penalties.{name} has no weight; set it, in nats per unit of the term")
+    return _value(penalty.weight)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)) or "no keywords"
+
+
+def _value(value: Any) -> Any:
+    """A section {"schedule": NAME, ...} as the optax schedule of that name; anything else as it is."""
+    if not isinstance(value, configuration.Config):
+        return value
+    keywords = dict(value.items())
+    name = keywords.pop("schedule", "")
+    try:
+        return getattr(optax.schedules, name)(**keywords)
+    except (AttributeError, TypeError) as error:
+        raise errors.UserError(f"{{{', '.join(value)}}} is not a schedule of optax: {error}") from None
+
+
+def _lookup(name: str, functions: Functions, where: str, allow_import: bool) -> Callable[..., Any]:
     if ":" not in name:
         if name not in functions:
             raise errors.UserError(f"{where}={name!r} is not known; {configuration.nearest(name, functions)}")

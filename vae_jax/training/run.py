@@ -80,6 +80,7 @@ def open_run(
     num_steps, steps_per_epoch = build.count_steps(config, number), number / data.batch_size
     model = build.make_model(config)
     loss = objective or build.make_objective(config, number)
+    eval_loss = objective or build.make_eval_objective(config, number)
     schedule = build.make_schedule(config, steps_per_epoch, num_steps)
     tx = build.make_optimizer(config, schedule)
     prepare = functools.partial(
@@ -117,7 +118,7 @@ def open_run(
         num_steps=num_steps,
         model=model,
         runner=runner,
-        eval_step=elbo.make_eval_step(model, loss, functools.partial(prepare, flip=False)),
+        eval_step=elbo.make_eval_step(model, eval_loss, functools.partial(prepare, flip=False)),
         mesh=mesh,
         manager=manager,
         writer=writer.Writer(path, resumed_at=step),

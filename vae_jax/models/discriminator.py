@@ -1,0 +1,35 @@
+"""FactorVAE's discriminator: which of two laws does a code come from."""
+
+import itertools
+
+import jax
+from flax import linen as nn
+from jax import lax
+
+from vae_jax.models import layers
+
+
+class Discriminator(nn.Module):
+    """z [B, D] -> logits [B, 2]: a perceptron with leaky ReLUs of slope 0.2.
+
+    Attributes:
+        hidden_dims: width of each hidden layer; the paper has six of 1000.
+
+    Reference: Kim and Mnih, 2018, arXiv 1802.05983, appendix A.
+    """
+
+    hidden_dims: tuple[int, ...] = (1000,) * 6
+
+    @nn.compact
+    def __call__(self, z: jax.Array, frozen: bool = False) -> jax.Array:
+        """`frozen`: the parameters take no gradient, z does."""
+        sizes = (z.shape[-1], *self.hidden_dims, 2)
+        for index, (fan_in, features) in enumerate(itertools.pairwise(sizes)):
+            kernel = self.param(f"kernel_{index}", layers.uniform(fan_in), (fan_in, features))
+            bias = self.param(f"bias_{index}", layers.uniform(fan_in), (features,))
+            if frozen:
+                kernel, bias = lax.stop_gradient((kernel, bias))
+            z = z @ kernel + layers.along_channels(bias, z.ndim)
+            if index < len(self.hidden_dims):
+                z = nn.leaky_relu(z, 0.2)
+        return z
