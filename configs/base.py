@@ -40,7 +40,7 @@ def get_config() -> config_dict.ConfigDict:
     data.dequantize = False  # add uniform noise of one grey level (densities of 8-bit images)
 
     config.model = model = config_dict.ConfigDict()
-    model.name = "conv"  # conv
+    model.name = "conv"  # conv, or "my_module:MyVAE", which takes the same attributes
     model.image_shape = ()  # (height, width, channels); () follows from the data
     model.latent_dim = 128  # D, the number of latents
     model.hidden_dims = (32, 64, 128, 256, 512)  # channels of each stride-2 level of the encoder

@@ -37,25 +37,28 @@ class Restored(NamedTuple):
     config: configuration.Config
 
 
-def restore(path: str | os.PathLike[str], which: str = "latest", say: Say = print) -> Restored:
+def restore(
+    path: str | os.PathLike[str], which: str = "latest", say: Say = print, *, allow_import: bool = False
+) -> Restored:
     """Return the model, its parameters and running statistics alone, and the configuration of a run.
 
     Args:
         path: the run's directory; nothing else is needed.
         which: "latest", "best", or a step.
         say: told of a damaged checkpoint that was passed over.
+        allow_import: import the model's code where config.json names a module of the trainer's own.
 
     Raises:
-        errors.UserError: no run there, or no such checkpoint.
+        errors.UserError: no run there, no such checkpoint, or code that may not be imported.
     """
     restored = checkpoint.restore_variables(workdir.existing(path), which, say)
     config = configuration.from_json(restored.config)
-    return Restored(build.make_model(config), restored.variables, config)
+    return Restored(build.make_model(config, allow_import=allow_import), restored.variables, config)
 
 
 def sample(path: str, options: Options, say: Say = print) -> None:
     """Write samples.png and samples.npy: images decoded from the prior."""
-    model, variables, _ = restore(path, options.checkpoint, say)
+    model, variables, _ = restore(path, options.checkpoint, say, allow_import=options.allow_import)
     key = jax.random.key(options.seed)
     images = sampling.sample(model, variables, key, options.num, temperature=options.temperature)
     _write_images(path, "samples", images, pictures.grid(images), say)
@@ -63,7 +66,7 @@ def sample(path: str, options: Options, say: Say = print) -> None:
 
 def reconstruct(path: str, options: Options, say: Say = print) -> None:
     """Write reconstructions.png, originals above their reconstructions, and .npy, the reconstructions."""
-    model, variables, config = restore(path, options.checkpoint, say)
+    model, variables, config = restore(path, options.checkpoint, say, allow_import=options.allow_import)
     originals = np.asarray(_images(config, options)["image"][: options.num])
     images = sampling.reconstruct(model, variables, originals)
     _write_images(path, "reconstructions", images, pictures.beside(originals, images), say)
@@ -71,7 +74,7 @@ def reconstruct(path: str, options: Options, say: Say = print) -> None:
 
 def interpolate(path: str, options: Options, say: Say = print) -> None:
     """Write interpolations.png, a row for each pair of neighbouring images, and .npy, the rows one after another."""
-    model, variables, config = restore(path, options.checkpoint, say)
+    model, variables, config = restore(path, options.checkpoint, say, allow_import=options.allow_import)
     originals = np.asarray(_images(config, options)["image"][: 2 * options.num])
     pairs = min(options.num, len(originals) // 2, 16)
     if not pairs:
@@ -83,7 +86,7 @@ def interpolate(path: str, options: Options, say: Say = print) -> None:
 
 def encode(path: str, options: Options, say: Say = print) -> None:
     """Write latents.npz: `mean` and `logvar` [N, D] of q(z|x), and `label` where the images have one."""
-    model, variables, config = restore(path, options.checkpoint, say)
+    model, variables, config = restore(path, options.checkpoint, say, allow_import=options.allow_import)
     split = _images(config, options)
     posterior = sampling.encode(model, variables, np.asarray(split["image"]))
     arrays = {"mean": posterior.mean, "logvar": posterior.logvar}
@@ -99,7 +102,7 @@ def evaluate(path: str, options: Options, say: Say = print) -> dict[str, float]:
     """Write evaluation.json: the objective's metrics on a split, every image once, and what they were measured on."""
     restored = checkpoint.restore_variables(workdir.existing(path), options.checkpoint, say)
     config = configuration.from_json(restored.config)
-    model = build.make_model(config)
+    model = build.make_model(config, allow_import=options.allow_import)
     split = _images(config, options)
     objective = build.make_eval_objective(config, len(split["image"]), allow_import=options.allow_import)
     data = config.data

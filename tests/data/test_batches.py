@@ -45,6 +45,13 @@ def test_evaluation_covers_every_example_once():
     np.testing.assert_array_equal(np.concatenate(rows), np.arange(23))
 
 
+def test_evaluation_never_leaves_one_example_alone():
+    rows = [np.arange(21)[part] for part in batches.evaluation_slices(21, 5)]
+    assert [len(row) for row in rows] == [5, 5, 5, 4, 2]
+    np.testing.assert_array_equal(np.concatenate(rows), np.arange(21))
+    assert [len(np.arange(1)[part]) for part in batches.evaluation_slices(1, 5)] == [1]
+
+
 def test_gather_copies_every_array():
     split = {"image": np.arange(12).reshape(6, 2), "label": np.arange(6)}
     batch = batches.gather(split, np.array([5, 0]))

@@ -2,6 +2,7 @@
 
 import collections
 import functools
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from concurrent import futures
 from typing import TypeVar
@@ -43,9 +44,15 @@ def gather(split: dataset.Split, rows: np.ndarray | slice) -> dict[str, np.ndarr
 
 
 def evaluation_slices(num_data: int, batch_size: int) -> Iterator[slice]:
-    """Consecutive slices that cover every example once, in order; the last may be shorter."""
-    for start in range(0, num_data, batch_size):
-        yield slice(start, min(start + batch_size, num_data))
+    """Consecutive slices that cover every example once, in order; the last may be shorter.
+
+    Never one example alone beside others, of which no covariance could be taken: the one before it gives one up.
+    """
+    stops = list(range(batch_size, num_data, batch_size))
+    if stops and num_data - stops[-1] == 1 and batch_size > 2:
+        stops[-1] -= 1
+    for start, stop in itertools.pairwise([0, *stops, num_data]):
+        yield slice(start, stop)
 
 
 def prepare(

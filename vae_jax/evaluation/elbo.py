@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from vae_jax import models
+from vae_jax.data import batches
 from vae_jax.random import fold_in_name
 
 Metrics = dict[str, float]
@@ -41,8 +42,8 @@ def evaluate(
     `put` places a batch on the devices.
     """
     totals: Metrics = {}
-    for index, start in enumerate(range(0, len(images), batch_size)):
-        part = put(np.asarray(images[start : start + batch_size]))
+    for index, rows in enumerate(batches.evaluation_slices(len(images), batch_size)):
+        part = put(np.asarray(images[rows]))
         metrics = jax.device_get(eval_step(variables, part, jax.random.fold_in(key, index), step))
         for name, value in metrics.items():
             totals[name] = totals.get(name, 0.0) + float(value) * len(part)

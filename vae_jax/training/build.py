@@ -19,17 +19,18 @@ Config = configuration.Config
 Functions = Mapping[str, Callable[..., Any]]
 
 
-def make_model(config: Config) -> models.VAE:
-    """Build the model; its output follows from the likelihood's name and the data's range."""
+def make_model(config: Config, *, allow_import: bool = True) -> Any:
+    """Build the model; its output follows from the likelihood's name and the data's range.
+
+    `config.model.name` may be "module:Class", a module of the user's own that takes `models.VAE`'s attributes.
+    """
     section = config.objective.reconstruction
-    likelihood = section.name if section.name in reconstruction.LIKELIHOODS else "gaussian"
-    if config.model.name != "conv":
-        raise errors.UserError(f"config.model.name={config.model.name!r} is not a model; known: conv")
-    return models.VAE(
+    model = _lookup(config.model.name, {"conv": models.VAE}, "config.model.name", allow_import)
+    return model(
         image_shape=tuple(config.model.image_shape),
         latent_dim=config.model.latent_dim,
         hidden_dims=tuple(config.model.hidden_dims),
-        likelihood=likelihood,
+        likelihood=section.name if section.name in reconstruction.LIKELIHOODS else "gaussian",
         data_range=tuple(map(float, config.data.range)),
         norm=config.model.norm,
         activation=config.model.activation,
