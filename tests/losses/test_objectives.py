@@ -74,12 +74,13 @@ def test_eager_is_jitted(inexact, images, gaussian, key):
         np.testing.assert_allclose(eager[name], jitted[name], rtol=1e-5)
 
 
-@pytest.mark.parametrize(("name", "gradient"), [*((name, "standard") for name in ALL), ("tc", "stl")])
-def test_a_penalty_of_weight_zero_changes_no_bit(name, gradient, inexact, images, gaussian, key):
+@pytest.mark.parametrize("gradient", ["standard", "stl"])
+def test_penalties_of_weight_zero_change_no_bit(gradient, inexact, images, gaussian, key):
     plain = functools.partial(losses.elbo_loss, reconstruction=gaussian, gradient=gradient)
     gradients, metrics = grad(plain, inexact, images, key)
-    more, named = grad(functools.partial(plain, penalties={name: (0.0, ALL[name])}), inexact, images, key)
-    assert named.pop(name) != 0.0 and named.keys() == metrics.keys()
+    terms = {name: (0.0, penalty) for name, penalty in ALL.items()}
+    more, named = grad(functools.partial(plain, penalties=terms), inexact, images, key)
+    assert all(named.pop(name) != 0.0 for name in terms) and named.keys() == metrics.keys()
     for metric, value in metrics.items():
         assert value == named[metric], metric
     for ours, theirs in zip(leaves(gradients), leaves(more), strict=True):
@@ -87,12 +88,17 @@ def test_a_penalty_of_weight_zero_changes_no_bit(name, gradient, inexact, images
 
 
 def test_a_new_term_changes_no_other_terms_noise(inexact, images, gaussian, key):
-    run = lambda terms: jax.jit(functools.partial(losses.elbo_loss, reconstruction=gaussian, penalties=terms))  # noqa: E731
-    _, one = run({"imq": (1.0, ALL["imq"])})(inexact, images, key)
-    _, two = run({"swae": (3.0, ALL["swae"]), "imq": (1.0, ALL["imq"])})(inexact, images, key)
+    @jax.jit
+    def run(key):
+        def metrics(**terms):
+            return losses.elbo_loss(inexact, images, key, reconstruction=gaussian, penalties=terms)[1]
+
+        imq, swae = (1.0, ALL["imq"]), (3.0, ALL["swae"])
+        return metrics(imq=imq), metrics(swae=swae, imq=imq), metrics(mmd=imq)
+
+    one, two, renamed = run(key)
     for name in one.keys() - {"loss"}:
         np.testing.assert_allclose(one[name], two[name], rtol=1e-6)
-    _, renamed = run({"mmd": (1.0, ALL["imq"])})(inexact, images, key)
     assert abs(renamed["mmd"] - one["imq"]) > 1e-3
 
 
@@ -127,7 +133,8 @@ def test_stl_has_the_mean_of_the_closed_form_gradient(inexact, batch, gaussian, 
 
 
 def test_a_surrogate_has_no_elbo(inexact, images, key):
-    _, metrics = losses.elbo_loss(inexact, images, key, reconstruction=reconstruction.log_cosh)
+    objective = functools.partial(losses.elbo_loss, reconstruction=reconstruction.log_cosh)
+    _, metrics = jax.eval_shape(objective, inexact, images, key)
     assert set(metrics) == {"loss", "distortion", "rate", "kl"}
 
 
@@ -209,20 +216,23 @@ def test_factor_permutes_the_second_half_across_images(exact, gaussian, key):
         encode, decode = exact.encode, exact.decode
 
         def discriminate(self, z, frozen=False):
-            seen.append(np.asarray(z))
+            seen.append(z)
             return jnp.zeros((z.shape[0], 2))
 
+    @jax.jit
+    def run(x, key):
+        losses.factor_loss(Spy(), {"image": x}, key, reconstruction=gaussian)
+        return tuple(seen)
+
     x = np.random.default_rng(0).normal(size=(41, 1, 1, 3)).astype(np.float32)
-    losses.factor_loss(Spy(), {"image": x}, key, reconstruction=gaussian)
-    first, joint, shuffled = seen
+    first, joint, shuffled = run(x, key)
     np.testing.assert_array_equal(first, joint)
     assert first.shape == (20, 2) and shuffled.shape == (21, 2)
     second = jax.tree.map(lambda leaf: leaf[20:], exact.encode(x))
     z = np.asarray(second.sample(random.fold_in_name(random.fold_in_name(key, "discriminator"), "z")))
-    np.testing.assert_array_equal(np.sort(shuffled, axis=0), np.sort(z, axis=0))
-    partners = np.argsort(np.argsort(z[:, 0])), np.argsort(np.argsort(shuffled[:, 0]))
-    matched = z[np.argsort(partners[0]), 1] == shuffled[np.argsort(partners[1]), 1]
-    assert matched.sum() < 6
+    np.testing.assert_allclose(np.sort(shuffled, axis=0), np.sort(z, axis=0), rtol=1e-5, atol=1e-6)
+    partners = [rows[np.argsort(rows[:, 0]), 1] for rows in (z, np.asarray(shuffled))]  # by the first latent
+    assert np.isclose(*partners).sum() < 6
 
 
 def test_mistakes_are_refused(exact, batch, gaussian, key):
