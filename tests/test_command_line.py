@@ -44,7 +44,7 @@ def test_overrides_are_typed():
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--config", "configs/nope.py"], r"no config file configs/nope.py; there are configs/celeba.py"),
+        (["--config", "configs/nope.py"], r"no config file configs/nope.py; there are configs/binarized_mnist.py"),
         (["--config", "configs/digits.py:bernouli"], "did you mean bernoulli"),
         (["--config", "configs/celeba.py:head2020"], "did you mean head2021"),
         (["--mode", "sampel"], "did you mean sample"),
