@@ -2,7 +2,6 @@
 
 import os
 
-# Eight devices; and no optimisation of code that runs once, since compiling is most of what the tests do.
 FLAGS = "--xla_force_host_platform_device_count=8"
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {FLAGS}"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

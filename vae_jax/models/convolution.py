@@ -1,4 +1,11 @@
-"""The two convolutions of the models, in forms that XLA compiles well on a CPU."""
+"""The two convolutions of the models, in forms that XLA compiles well on a CPU.
+
+There, a convolution of a dilated input (a transposed convolution, and the input gradient of one of stride 2) is many
+times slower than the same arithmetic in other forms. So a transposed convolution is done as a 2x2 convolution to four
+times the channels, one set for each parity of the output's row and column, whose results are then interleaved; a
+convolution's input gradient is a transposed convolution, and the other way round; and on maps of a few pixels either
+is one product with a matrix of patches. On other platforms the library's own convolutions are used.
+"""
 
 import functools
 
@@ -6,38 +13,50 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+SMALL_MAP = 4  # up to this height and width a patch matrix is cheap, and one product beats a convolution
+
+Pair = tuple[int, int]
 Precision = lax.Precision
-SMALL_MAP = 4  # up to this height and width a patch matrix is cheap and one product beats a convolution
 
 
-def convolve(x, kernel, strides=(1, 1), precision=None):
-    return _convolve(x, kernel, strides, precision)
+def convolve(x: jax.Array, kernel: jax.Array, strides: Pair, precision: Precision) -> jax.Array:
+    """3x3 convolution, padding 1: [B, H, W, I], kernel [3, 3, I, O] -> [B, ceil(H / stride), ceil(W / stride), O]."""
+    function = _convolve if jax.default_backend() == "cpu" else _library_convolve
+    return function(x, kernel, strides, precision)
 
 
-def convolve_transposed(x, kernel, output_size, precision=None):
-    return _transposed(x, kernel, output_size, precision)
+def convolve_transposed(x: jax.Array, kernel: jax.Array, output_size: Pair, precision: Precision) -> jax.Array:
+    """The adjoint of the stride-2 `convolve` of an image of `output_size`: [B, h, w, I] -> [B, *output_size, O].
+
+    The kernel is [3, 3, O, I]; each output side is 2n or 2n - 1 for n of x's.
+    """
+    function = _transposed if jax.default_backend() == "cpu" else _library_transposed
+    return function(x, kernel, tuple(output_size), precision)
 
 
-def _plain(x, kernel, strides, precision):
+def _library_convolve(x: jax.Array, kernel: jax.Array, strides: Pair, precision: Precision) -> jax.Array:
     return lax.conv_general_dilated(
         x, kernel, strides, ((1, 1), (1, 1)), dimension_numbers=("NHWC", "HWIO", "NHWC"), precision=precision
     )
 
 
-def _patches(x, strides):
-    """[B, H, W, I] to [B, h, w, 9 I]."""
-    _, height, width, _ = x.shape
-    x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    return jnp.concatenate(
-        [x[:, i : i + height : strides[0], j : j + width : strides[1]] for i in range(3) for j in range(3)], -1
+def _library_transposed(x: jax.Array, kernel: jax.Array, size: Pair, precision: Precision) -> jax.Array:
+    return lax.conv_general_dilated(
+        x,
+        jnp.flip(kernel, (0, 1)),
+        window_strides=(1, 1),
+        padding=[(1, 2 + out - 2 * n) for out, n in zip(size, x.shape[1:3], strict=True)],
+        lhs_dilation=(2, 2),
+        dimension_numbers=("NHWC", "HWOI", "NHWC"),
+        precision=precision,
     )
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def _convolve(x, kernel, strides, precision):
+def _convolve(x: jax.Array, kernel: jax.Array, strides: Pair, precision: Precision) -> jax.Array:
     if max(x.shape[1:3]) <= SMALL_MAP:
         return jnp.dot(_patches(x, strides), kernel.reshape(-1, kernel.shape[-1]), precision=precision)
-    return _plain(x, kernel, strides, precision)
+    return _library_convolve(x, kernel, strides, precision)
 
 
 def _convolve_forward(x, kernel, strides, precision):
@@ -46,48 +65,27 @@ def _convolve_forward(x, kernel, strides, precision):
 
 def _convolve_backward(strides, precision, saved, g):
     x, kernel = saved
-    return _input_gradient(g, kernel, x.shape[1:3], strides, precision), _kernel_gradient(x, g, strides, precision)
+    if strides == (1, 1):
+        input_gradient = _convolve(g, jnp.flip(kernel, (0, 1)).swapaxes(2, 3), strides, precision)
+    else:
+        input_gradient = _transposed(g, kernel, x.shape[1:3], precision)
+    return input_gradient, _kernel_gradient(x, g, strides, precision)
 
 
 _convolve.defvjp(_convolve_forward, _convolve_backward)
 
 
-def _input_gradient(g, kernel, size, strides, precision):
-    if strides == (1, 1):
-        return _convolve(g, jnp.flip(kernel, (0, 1)).swapaxes(2, 3), strides, precision)
-    return _transposed(g, kernel, size, precision)
-
-
-def _kernel_gradient(x, g, strides, precision):
-    if max(x.shape[1:3]) <= SMALL_MAP:
-        k = lax.dot_general(_patches(x, strides), g, (((0, 1, 2), (0, 1, 2)), ((), ())), precision=precision)
-        return k.reshape(3, 3, x.shape[-1], -1)
-    _, vjp = jax.vjp(lambda k: _plain(x, k, strides, precision), jnp.zeros((3, 3, x.shape[-1], g.shape[-1]), x.dtype))
-    return vjp(g)[0]
-
-
-def _subpixel_kernel(kernel):
-    """[3, 3, O, I] to [2, 2, I, 4 O]: y[2m] = x[m] k[1], y[2m + 1] = x[m] k[2] + x[m + 1] k[0]."""
-    padded = jnp.pad(kernel, ((0, 1), (0, 1), (0, 0), (0, 0)))  # index 3 is zero
-    # tap of window row d for output parity p
-    index = jnp.array([[1, 2], [3, 0]])
-    blocks = padded[index][:, :, index]  # [d, p, e, q, O, I]
-    d, p, e, q, o, i = blocks.shape
-    return blocks.transpose(0, 2, 5, 1, 3, 4).reshape(2, 2, i, 4 * o)
-
-
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def _transposed(x, kernel, size, precision):
-    batch, height, width, channels = x.shape
-    features = kernel.shape[2]
-    small = _subpixel_kernel(kernel)
+def _transposed(x: jax.Array, kernel: jax.Array, size: Pair, precision: Precision) -> jax.Array:
+    batch, height, width, _ = x.shape
+    features, phases = kernel.shape[2], _phase_kernel(kernel)
     if max(height, width) <= SMALL_MAP:
-        p = jnp.pad(x, ((0, 0), (0, 1), (0, 1), (0, 0)))
-        p = jnp.concatenate([p[:, i : i + height, j : j + width] for i in range(2) for j in range(2)], -1)
-        y = jnp.dot(p, small.reshape(-1, 4 * features), precision=precision)
+        padded = jnp.pad(x, ((0, 0), (0, 1), (0, 1), (0, 0)))
+        corners = [padded[:, i : i + height, j : j + width] for i in range(2) for j in range(2)]
+        y = jnp.dot(jnp.concatenate(corners, -1), phases.reshape(-1, 4 * features), precision=precision)
     else:
         y = lax.conv_general_dilated(
-            x, small, (1, 1), ((0, 1), (0, 1)), dimension_numbers=("NHWC", "HWIO", "NHWC"), precision=precision
+            x, phases, (1, 1), ((0, 1), (0, 1)), dimension_numbers=("NHWC", "HWIO", "NHWC"), precision=precision
         )
     y = y.reshape(batch, height, width, 2, 2, features).transpose(0, 1, 3, 2, 4, 5)
     return y.reshape(batch, 2 * height, 2 * width, features)[:, : size[0], : size[1]]
@@ -103,3 +101,30 @@ def _transposed_backward(size, precision, saved, g):
 
 
 _transposed.defvjp(_transposed_forward, _transposed_backward)
+
+
+def _phase_kernel(kernel: jax.Array) -> jax.Array:
+    """[3, 3, O, I] to [2, 2, I, 4 O], in each axis y[2m] = x[m] k[1], y[2m + 1] = x[m] k[2] + x[m + 1] k[0]."""
+    padded = jnp.pad(kernel, ((0, 1), (0, 1), (0, 0), (0, 0)))  # index 3 is zero
+    taps = jnp.array([[1, 2], [3, 0]])  # [window, parity]
+    blocks = padded[taps][:, :, taps]  # [window, parity, window, parity, O, I]
+    return blocks.transpose(0, 2, 5, 1, 3, 4).reshape(2, 2, kernel.shape[3], -1)
+
+
+def _patches(x: jax.Array, strides: Pair) -> jax.Array:
+    """[B, H, W, I] to the 3x3 neighbourhoods [B, h, w, 9 I]."""
+    _, height, width, _ = x.shape
+    x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    corners = [(i, j) for i in range(3) for j in range(3)]
+    return jnp.concatenate([x[:, i : i + height : strides[0], j : j + width : strides[1]] for i, j in corners], -1)
+
+
+def _kernel_gradient(x: jax.Array, g: jax.Array, strides: Pair, precision: Precision) -> jax.Array:
+    """The gradient of `convolve` to its kernel, [3, 3, I, O], of x [B, H, W, I] and the cotangent g [B, h, w, O]."""
+    shape = (3, 3, x.shape[-1], g.shape[-1])
+    if max(x.shape[1:3]) <= SMALL_MAP:
+        axes = ((0, 1, 2), (0, 1, 2))
+        return lax.dot_general(_patches(x, strides), g, (axes, ((), ())), precision=precision).reshape(shape)
+    of_kernel = functools.partial(_library_convolve, x, strides=strides, precision=precision)
+    (gradient,) = jax.linear_transpose(of_kernel, jax.ShapeDtypeStruct(shape, x.dtype))(g)
+    return gradient
