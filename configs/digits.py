@@ -2,7 +2,7 @@
 
     python main.py
 
-About two minutes on two CPU cores. beta is 0.3: grey levels read as Bernoulli probabilities say so little about
+Minutes on two CPU cores. beta is 0.3: grey levels read as Bernoulli probabilities say so little about
 a pixel that at the ELBO's own weight the KL keeps under 4 nats, and samples blur.
 """
 
