@@ -13,7 +13,7 @@ import os
 import pathlib
 import sys
 
-from vae_jax import command_line, errors
+from vae_jax import command_line, errors, modes
 
 
 def main(argv: list[str]) -> int:
@@ -21,13 +21,12 @@ def main(argv: list[str]) -> int:
     try:
         arguments = command_line.parse(argv, doc=__doc__, home=pathlib.Path(__file__).resolve().parent)
         os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(command_line.cache_directory() / "compiled"))
-        from vae_jax import modes
-        from vae_jax.training import loop
-
         if arguments.mode == "train":
+            from vae_jax.training import loop
+
             loop.train(arguments.config, arguments.workdir, init_from=arguments.init_from)
         else:
-            modes.MODES[arguments.mode](arguments.workdir, modes.Options(**arguments.options))
+            modes.run(arguments.mode, arguments.workdir, arguments.options)
     except errors.UserError as error:
         print(f"main.py: {error}", file=sys.stderr)
         return 2

@@ -74,8 +74,8 @@ def test_help_leaves_with_zero(capsys):
 def test_other_modes_take_their_options():
     arguments = parse("--workdir", "runs/x", "--mode", "sample", "--num", "3", "--config.data.dir=/d")
     assert arguments.config is None
-    assert arguments.options["num"] == 3
-    assert arguments.options["data_dir"] == "/d"
+    assert arguments.options.num == 3
+    assert arguments.options.data_dir == "/d"
 
 
 def test_a_file_without_get_config_is_refused(tmp_path):

@@ -71,24 +71,24 @@ def test_sample_writes_a_picture_and_its_array(workdir, capsys):
 
 
 def test_reconstruct_takes_the_runs_validation_images_or_ones_own(workdir, folder):
-    modes.reconstruct(str(workdir), modes.Options(num=3))
+    modes.run("reconstruct", str(workdir), modes.Options(num=3))
     assert np.load(workdir / "reconstructions.npy").shape == (3, 8, 8, 1)
-    modes.reconstruct(str(workdir), modes.Options(input=str(folder)))
+    modes.run("reconstruct", str(workdir), modes.Options(input=str(folder)))
     assert np.load(workdir / "reconstructions.npy").shape == (2, 8, 8, 1)
     sheet = np.asarray(Image.open(workdir / "reconstructions.png"))
     assert (sheet[2:66, 2:66] == 40).all() and (sheet[2:66, 68:132] == 200).all()
 
 
 def test_interpolations_begin_and_end_at_the_reconstructions(workdir, folder):
-    modes.reconstruct(str(workdir), modes.Options(input=str(folder)))
-    modes.interpolate(str(workdir), modes.Options(input=str(folder)))
+    modes.run("reconstruct", str(workdir), modes.Options(input=str(folder)))
+    modes.run("interpolate", str(workdir), modes.Options(input=str(folder)))
     rows = np.load(workdir / "interpolations.npy")
     assert rows.shape == (8, 8, 8, 1)
     np.testing.assert_array_equal(rows[[0, -1]], np.load(workdir / "reconstructions.npy"))
 
 
 def test_encode_writes_posteriors_and_labels_of_the_whole_split(workdir):
-    modes.encode(str(workdir), modes.Options(split="train"))
+    modes.run("encode", str(workdir), modes.Options(split="train"))
     model, variables, config = vae_jax.restore(workdir)
     train = vae_jax.data.load_dataset(config.data).train
     with np.load(workdir / "latents.npz") as latents:
@@ -112,7 +112,7 @@ def test_a_workdir_can_be_moved_and_its_data_too(workdir, tmp_path):
     shutil.copytree(workdir, tmp_path / "moved")
     shutil.copy(workdir.parent / "images.npz", tmp_path / "there.npz")
     options = modes.Options(data_dir=str(tmp_path / "there.npz"), num=2)
-    modes.reconstruct(str(tmp_path / "moved"), options)
+    modes.run("reconstruct", str(tmp_path / "moved"), options)
     assert (tmp_path / "moved" / "reconstructions.png").exists()
 
 

@@ -10,7 +10,7 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "train": "vae_jax.training.loop",
-    "restore": "vae_jax.modes",
+    "restore": "vae_jax.modes.restored",
     "sample": "vae_jax.sampling",
     "reconstruct": "vae_jax.sampling",
     "interpolate": "vae_jax.sampling",

@@ -5,14 +5,14 @@ import inspect
 import os
 import pathlib
 import sys
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from absl import flags
 from ml_collections import config_flags
 
-from vae_jax import configuration, errors
+from vae_jax import configuration, errors, modes
 
-MODES = ("train", "sample", "reconstruct", "interpolate", "evaluate", "encode")
+MODES = ("train", *modes.MODES)
 DEFAULT_CONFIG = "configs/digits.py"
 
 
@@ -21,7 +21,7 @@ class Arguments(NamedTuple):
     workdir: str
     config: configuration.Config | None  # of a training
     init_from: str | None
-    options: dict[str, Any]  # of the other modes
+    options: modes.Options  # of the other modes
 
 
 def cache_directory() -> pathlib.Path:
@@ -60,7 +60,7 @@ def parse(argv: list[str], *, doc: str, home: pathlib.Path) -> Arguments:
     if values.mode != "train":
         return Arguments(values.mode, workdir, None, None, _options(values, rest))
     config = _override(load_config(path, recipe, home), rest)
-    return Arguments("train", workdir, config, values.init_from, {})
+    return Arguments("train", workdir, config, values.init_from, modes.Options())
 
 
 def load_config(path: str, recipe: str, home: pathlib.Path) -> configuration.Config:
@@ -126,7 +126,7 @@ def _define_flags() -> flags.FlagValues:
     return values
 
 
-def _options(values: flags.FlagValues, rest: list[str]) -> dict[str, Any]:
+def _options(values: flags.FlagValues, rest: list[str]) -> modes.Options:
     options = {
         name: values[name].value
         for name in ("num", "seed", "temperature", "checkpoint", "split", "input", "allow_import")
@@ -138,7 +138,7 @@ def _options(values: flags.FlagValues, rest: list[str]) -> dict[str, Any]:
         if field != "--config.data.dir":
             raise errors.UserError(f"{word}: with --mode {values.mode} only --config.data.dir=DIR may be said anew")
         options["data_dir"] = value
-    return options
+    return modes.Options(**options)
 
 
 def _override(config: configuration.Config, rest: list[str]) -> configuration.Config:

@@ -1,0 +1,16 @@
+"""What the command line may say in a mode."""
+
+from typing import NamedTuple
+
+
+class Options(NamedTuple):
+    """The command line's say in a mode."""
+
+    num: int = 64  # images to make or to take
+    seed: int = 0
+    temperature: float = 1.0  # standard deviation of the prior's noise, 1 is the prior
+    checkpoint: str = "latest"  # latest | best | STEP
+    split: str = "valid"  # of the run's own data: train | valid | test
+    input: str = ""  # the user's own images, a folder or .zip, in place of the split
+    data_dir: str = ""  # where the data of the run lie now, if not where they lay
+    allow_import: bool = False  # may config.json name code of the user's own

@@ -1,0 +1,66 @@
+"""What the modes share: a run restored from its directory, the images to work on, and pictures written there."""
+
+import io
+import os
+import pathlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from vae_jax import checkpoint, configuration, errors, models, pictures, workdir
+from vae_jax.data import dataset, own, sources
+from vae_jax.modes.options import Options
+from vae_jax.training import build
+
+Say = Callable[[str], None]
+
+
+class Restored(NamedTuple):
+    model: models.VAE
+    variables: dict[str, Any]
+    config: configuration.Config
+
+
+def restore(
+    path: str | os.PathLike[str], which: str = "latest", say: Say = print, *, allow_import: bool = False
+) -> Restored:
+    """Return the model, its parameters and running statistics alone, and the configuration of a run.
+
+    Args:
+        path: the run's directory; nothing else is needed.
+        which: "latest", "best", or a step.
+        say: told of a damaged checkpoint that was passed over.
+        allow_import: import the model's code where config.json names a module of the trainer's own.
+
+    Raises:
+        errors.UserError: no run there, no such checkpoint, or code that may not be imported.
+    """
+    restored = checkpoint.restore_variables(workdir.existing(path), which, say)
+    config = configuration.from_json(restored.config)
+    return Restored(build.make_model(config, allow_import=allow_import), restored.variables, config)
+
+
+def images_of(config: configuration.Config, given: Options) -> dataset.Split:
+    """Return the user's own images, fitted to the model, or a split of the run's data."""
+    if given.input:
+        return own.load_images(given.input, config.data.crop, tuple(config.model.image_shape))
+    if config.data.source == "array":
+        raise errors.UserError("this run was trained on an array given from Python; give images with --input DIR")
+    if given.data_dir:
+        with config.unlocked():
+            config.data.dir = given.data_dir
+    loaded = sources.load(config.data)
+    split = getattr(loaded, given.split)
+    if split is None:
+        raise errors.UserError(f"{config.data.source} has no {given.split} split; choose another --split")
+    return split
+
+
+def write_images(path: str, name: str, images: np.ndarray, sheet: np.ndarray, say: Say) -> None:
+    directory = pathlib.Path(path)
+    buffer = io.BytesIO()
+    np.save(buffer, images)
+    workdir.write_atomically(directory / f"{name}.npy", buffer.getvalue())
+    pictures.save_png(directory / f"{name}.png", sheet)
+    say(f"wrote {directory / name}.png and .npy: {len(images)} images {images.shape[1:]}")
