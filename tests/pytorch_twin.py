@@ -6,43 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-
-def _level(convolution: nn.Module, channels: int) -> nn.Sequential:
-    return nn.Sequential(convolution, nn.BatchNorm2d(channels), nn.LeakyReLU())
-
-
-def _up(inputs: int, outputs: int) -> nn.Sequential:
-    return _level(nn.ConvTranspose2d(inputs, outputs, 3, stride=2, padding=1, output_padding=1), outputs)
-
-
-class Twin(nn.Module):
-    """encoder.{i}.{0,1}, fc_mu, fc_var, decoder_input, decoder.{i}.{0,1}, final_layer.{0,1,3}; images [B, C, H, W]."""
-
-    def __init__(self, image_shape, latent_dim, hidden_dims):
-        super().__init__()
-        height, width, channels = image_shape
-        scale = 2 ** len(hidden_dims)
-        self.bottleneck = (hidden_dims[-1], height // scale, width // scale)
-        flat = math.prod(self.bottleneck)
-        inputs = (channels, *hidden_dims[:-1])
-        self.encoder = nn.Sequential(
-            *(_level(nn.Conv2d(i, o, 3, stride=2, padding=1), o) for i, o in zip(inputs, hidden_dims, strict=True))
-        )
-        self.fc_mu = nn.Linear(flat, latent_dim)
-        self.fc_var = nn.Linear(flat, latent_dim)
-        self.decoder_input = nn.Linear(latent_dim, flat)
-        widths = hidden_dims[::-1]
-        self.decoder = nn.Sequential(*(_up(i, o) for i, o in zip(widths[:-1], widths[1:], strict=True)))
-        self.final_layer = nn.Sequential(
-            *_up(widths[-1], widths[-1]), nn.Conv2d(widths[-1], channels, 3, padding=1), nn.Tanh()
-        )
-
-    def encode(self, x):
-        h = self.encoder(x).flatten(1)
-        return self.fc_mu(h), self.fc_var(h)
-
-    def decode(self, z):
-        return self.final_layer(self.decoder(self.decoder_input(z).unflatten(1, self.bottleneck)))
+from benchmarks.pytorch_vae import Twin
 
 
 def make(image_shape, latent_dim, hidden_dims, seed=0) -> Twin:
