@@ -103,9 +103,16 @@ def test_evaluate_repeats_the_runs_own_numbers_and_says_what_on(workdir):
     evaluation = json.loads((workdir / "evaluation.json").read_text())
     lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
     last = [line for line in lines if line["split"] == "eval"][-1]
+    assert evaluation["metrics"].keys() == last.keys() - {"step", "split"}
     for name, value in evaluation["metrics"].items():
         assert value == pytest.approx(last[name], rel=1e-5), name
     assert (evaluation["checkpoint"], evaluation["num_images"], evaluation["images"]) == (2, 4, "npz valid")
+    assert evaluation["bound"]["elbo"] == evaluation["metrics"]["elbo"]
+    weighted = evaluation["bound"]["importance_weighted"]
+    assert (weighted["num_samples"], weighted["num_images"]) == (100, 4)
+    assert weighted["bound"] > weighted["elbo_of_these_images"]
+    assert sum(evaluation["latents"]["kl_per_dimension"]) == pytest.approx(last["kl"], rel=1e-4)
+    assert 0 < evaluation["reconstruction"]["mse"] < 1
 
 
 def test_a_workdir_can_be_moved_and_its_data_too(workdir, tmp_path):
