@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from vae_jax import checkpoint, configuration, models, workdir
-from vae_jax.data import batches, dataset
-from vae_jax.evaluation import aggregate, bits, bound, collapse, elbo, encodings, table
+from vae_jax import checkpoint, configuration, models, sampling, workdir
+from vae_jax.data import batches, cache, dataset
+from vae_jax.evaluation import aggregate, bits, bound, collapse, elbo, encodings, features, frechet, generated, table
 from vae_jax.evaluation.inputs import inputs
 from vae_jax.losses import reconstruction
 from vae_jax.modes import restored
@@ -34,6 +34,8 @@ class Subject(NamedTuple):
     objective: Any
     step: int
     split: dataset.Split
+    others: dataset.Dataset | None  # the run's data, unless the images are the user's own
+    own_features: features.Features | None  # the user's own
     key: jax.Array
 
     def prepare(self, images: jax.Array, key: jax.Array) -> jax.Array:
@@ -71,6 +73,7 @@ def run(path: str, options: Options, say: restored.Say = print) -> Section:
         "reconstruction": {name: float(values.mean()) for name, values in encoded.measures.items()},
         "latents": _latents(encoded, stochastic="kl" in metrics),
         "aggregate": _aggregate(subject, encoded, options) if "kl" in metrics else {},
+        "generated": _generated(subject, encoded, options),
     }
     evaluation = measured_on | {name: section for name, section in sections.items() if section}
     file = pathlib.Path(path) / "evaluation.json"
@@ -84,10 +87,15 @@ def _subject(path: str, options: Options, say: restored.Say) -> Subject:
     saved = checkpoint.restore_variables(workdir.existing(path), options.checkpoint, say)
     config = configuration.from_json(saved.config)
     model = build.make_model(config, allow_import=options.allow_import)
-    split = restored.images_of(config, options)
+    others = None if options.input else restored.dataset_of(config, options)
+    split = restored.images_of(config, options) if others is None else restored.split_of(others, options.split)
+    own = None
+    if options.features:
+        function = build.find_features(options.features, allow_import=options.allow_import)
+        own = features.own_features(options.features, function)
     objective = build.make_eval_objective(config, len(split["image"]), allow_import=options.allow_import)
     key = fold_in_name(jax.random.key(config.seed), "eval")
-    return Subject(model, saved.variables, config, objective, saved.step, split, key)
+    return Subject(model, saved.variables, config, objective, saved.step, split, others, own, key)
 
 
 def _metrics(subject: Subject) -> Section:
@@ -182,3 +190,44 @@ def _aggregate(subject: Subject, encoded: encodings.Encodings, options: Options)
             f"{section['largest_mutual_information']:.2f}, more than which they cannot show (--num_images, --split)"
         )
     return section
+
+
+def _generated(subject: Subject, encoded: encodings.Encodings, options: Options) -> Section:
+    """Samples, reconstructions and, for a floor, other real images against as many images of the split."""
+    images = subject.split["image"]
+    num = min(options.num_images, len(images))
+    if num <= frechet.NEIGHBOURS:
+        return {"absent": f"{num} images are too few to compare sets of images"}
+    described = _features(subject)
+    rows = _choose(len(images), num)
+    sets = {
+        "samples": sampling.sample(subject.model, subject.variables, fold_in_name(subject.key, "samples"), num),
+        "reconstructions": sampling.decode(subject.model, subject.variables, encoded.mean[rows]),
+    }
+    other = "valid" if options.split == "train" else "train"
+    real = getattr(subject.others, other, None)
+    if real is not None and len(real["image"]) > frechet.NEIGHBOURS:
+        sets["floor"] = np.asarray(real["image"][_choose(len(real["image"]), num)])
+    compared = generated.compare(described, np.asarray(images[rows]), sets)
+    if "floor" in compared:
+        compared["floor"] = {"images": f"{other} split", "num_images": len(sets["floor"])} | compared["floor"]
+    return {
+        "num_images": num,
+        "neighbours": frechet.NEIGHBOURS,
+        "prior": "N(0, I)",
+        "features": described.described,
+        **compared,
+    }
+
+
+def _choose(num_data: int, num: int) -> np.ndarray:
+    """Rows of a fixed random subset, in order: splits may be sorted."""
+    return np.sort(np.random.default_rng(0).permutation(num_data)[:num])
+
+
+def _features(subject: Subject) -> features.Features:
+    """The user's own, else a classifier's if there are labels, else a random network's."""
+    if subject.own_features or subject.others is None:
+        return subject.own_features or features.random_features(subject.split["image"].shape[1:])
+    trained = features.classifier_features(subject.others, cache.cache_root(subject.config.data.cache_dir))
+    return trained or features.random_features(subject.others.image_shape)
