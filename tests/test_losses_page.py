@@ -44,6 +44,7 @@ def own(tmp_path, monkeypatch):
     (tmp_path / "my_penalties.py").write_text(penalty)
     (tmp_path / "my_config.py").write_text(config)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.syspath_prepend(str(tmp_path))
     return tmp_path
 

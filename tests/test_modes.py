@@ -103,9 +103,31 @@ def test_evaluate_repeats_the_runs_own_numbers_and_says_what_on(workdir):
     evaluation = json.loads((workdir / "evaluation.json").read_text())
     lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
     last = [line for line in lines if line["split"] == "eval"][-1]
+    assert evaluation["metrics"].keys() == last.keys() - {"step", "split"}
     for name, value in evaluation["metrics"].items():
         assert value == pytest.approx(last[name], rel=1e-5), name
     assert (evaluation["checkpoint"], evaluation["num_images"], evaluation["images"]) == (2, 4, "npz valid")
+    assert evaluation["bound"]["elbo"] == evaluation["metrics"]["elbo"]
+    weighted = evaluation["bound"]["importance_weighted"]
+    assert (weighted["num_samples"], weighted["num_images"]) == (100, 4)
+    assert weighted["bound"] > weighted["elbo_of_these_images"]
+    assert sum(evaluation["latents"]["kl_per_dimension"]) == pytest.approx(last["kl"], rel=1e-4)
+    assert 0 < evaluation["reconstruction"]["mse"] < 1
+
+
+def test_evaluate_compares_generated_images_by_features_of_ones_own(workdir, tmp_path, monkeypatch):
+    (tmp_path / "my_features.py").write_text("def corner(images):\n    return images[:, 2:5, 2:5, 0].reshape(-1, 9)\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    words = "--mode evaluate --split train --num_images 20 --num_samples 3 --features my_features:corner".split()
+    assert main.main(["main.py", "--workdir", str(workdir), *words, "--allow_import"]) == 0
+    evaluation = json.loads((workdir / "evaluation.json").read_text())
+    assert evaluation["aggregate"]["num_encodings"] == 20
+    generated = evaluation["generated"]
+    assert generated["features"]["name"] == "my_features:corner" and generated["num_images"] == 20
+    assert "floor" not in generated  # the validation split has four images
+    for images in ("samples", "reconstructions"):
+        assert generated[images]["frechet_distance"] > 0 and 0 <= generated[images]["recall"] <= 1
 
 
 def test_a_workdir_can_be_moved_and_its_data_too(workdir, tmp_path):
@@ -128,6 +150,8 @@ def test_a_workdir_without_a_checkpoint_ends_in_one_line(tmp_path, capsys, mode)
     [
         (["--checkpoint", "77", "--mode", "sample"], "no checkpoint 77"),
         (["--split", "test", "--mode", "encode"], "no test split"),
+        (["--features", "mine:f", "--mode", "evaluate"], "say --allow_import"),
+        (["--features", "inception", "--mode", "evaluate"], "my_module:my_function"),
         (["--input", "/nowhere", "--mode", "reconstruct"], "/nowhere"),
         (["--config.data.dir=/nowhere", "--mode", "evaluate"], "/nowhere"),
     ],

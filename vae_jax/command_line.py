@@ -109,6 +109,12 @@ def _define_flags() -> flags.FlagValues:
     text("split", "valid", "Other modes: whose images, train, valid or test.")
     text("input", "", "Other modes: the images to use instead, a folder or a .zip.")
     flags.DEFINE_integer("num", 64, "Other modes: how many images to make or show.", lower_bound=1, flag_values=values)
+    text("features", "", "evaluate: my_module:my_function, uint8 images -> [N, F], in place of our own features.")
+    for name, default, meaning in (
+        ("num_samples", 100, "evaluate: K, samples of each image in the importance-weighted bound."),
+        ("num_images", 1000, "evaluate: images in that bound, the aggregate posterior and generated sets."),
+    ):
+        flags.DEFINE_integer(name, default, meaning, lower_bound=1, flag_values=values)
     flags.DEFINE_integer("seed", 0, "Other modes: the seed of their noise.", lower_bound=0, flag_values=values)
     flags.DEFINE_float(
         "temperature",
@@ -127,10 +133,7 @@ def _define_flags() -> flags.FlagValues:
 
 
 def _options(values: flags.FlagValues, rest: list[str]) -> modes.Options:
-    options = {
-        name: values[name].value
-        for name in ("num", "seed", "temperature", "checkpoint", "split", "input", "allow_import")
-    }
+    options = {name: values[name].value for name in modes.Options._fields if name != "data_dir"}
     if options["split"] not in ("train", "valid", "test"):
         raise errors.UserError(f"--split={options['split']} is not a split; use train, valid or test")
     for word in rest:

@@ -13,4 +13,7 @@ class Options(NamedTuple):
     split: str = "valid"  # of the run's own data: train | valid | test
     input: str = ""  # the user's own images, a folder or .zip, in place of the split
     data_dir: str = ""  # where the data of the run lie now, if not where they lay
+    num_samples: int = 100  # evaluate: K of the importance-weighted bound
+    num_images: int = 1000  # evaluate: images in what is costly: that bound, the aggregate posterior, features
+    features: str = ""  # evaluate: "my_module:my_function", in place of our own
     allow_import: bool = False  # may config.json name code of the user's own

@@ -45,15 +45,23 @@ def images_of(config: configuration.Config, given: Options) -> dataset.Split:
     """Return the user's own images, fitted to the model, or a split of the run's data."""
     if given.input:
         return own.load_images(given.input, config.data.crop, tuple(config.model.image_shape))
+    return split_of(dataset_of(config, given), given.split)
+
+
+def dataset_of(config: configuration.Config, given: Options) -> dataset.Dataset:
+    """Return the data that the run was trained on, from where they lie now."""
     if config.data.source == "array":
         raise errors.UserError("this run was trained on an array given from Python; give images with --input DIR")
     if given.data_dir:
         with config.unlocked():
             config.data.dir = given.data_dir
-    loaded = sources.load(config.data)
-    split = getattr(loaded, given.split)
+    return sources.load(config.data)
+
+
+def split_of(loaded: dataset.Dataset, name: str) -> dataset.Split:
+    split = getattr(loaded, name)
     if split is None:
-        raise errors.UserError(f"{config.data.source} has no {given.split} split; choose another --split")
+        raise errors.UserError(f"{loaded.name} has no {name} split; choose another --split")
     return split
 
 

@@ -139,6 +139,13 @@ def count_steps(config: Config, num_data: int) -> int:
     return math.ceil(config.num_epochs * num_data / config.data.batch_size)
 
 
+def find_features(name: str, *, allow_import: bool) -> Callable[..., Any]:
+    """Return the function `--features` names, "module:function"."""
+    if ":" not in name:
+        raise errors.UserError(f"--features={name} names no function; say my_module:my_function")
+    return _lookup(name, {}, "--features", allow_import)
+
+
 def _bind(
     section: Config, functions: Functions, where: str, *, given: Mapping[str, Any], allow_import: bool
 ) -> Callable[..., Any]:

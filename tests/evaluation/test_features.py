@@ -1,0 +1,99 @@
+"""Features: from a classifier that is trained once and kept, or a fixed network, or a function of one's own."""
+
+import numpy as np
+import pytest
+
+from vae_jax import errors
+from vae_jax.data.dataset import make_dataset
+from vae_jax.evaluation import features, generated
+
+RNG = np.random.default_rng(0)
+
+
+def squares(num, num_classes=2):
+    """8x8 images, the class the corner that is bright."""
+    label = RNG.integers(num_classes, size=num).astype(np.int32)
+    images = RNG.integers(0, 100, (num, 8, 8, 1)).astype(np.uint8)
+    for index, corner in enumerate(label):
+        images[index, :4, 4 * corner : 4 * corner + 4] += 120
+    return {"image": images, "label": label + 5}
+
+
+@pytest.fixture(scope="module")
+def data():
+    return make_dataset("squares", {"train": squares(400), "valid": squares(100)})
+
+
+@pytest.fixture(scope="module")
+def cached(data, tmp_path_factory):
+    cache = tmp_path_factory.mktemp("cache") / "below"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(features, "NUM_STEPS", 60)
+        return cache, features.classifier_features(data, cache)
+
+
+def test_a_classifier_is_trained_and_says_how_well(data, cached):
+    _, made = cached
+    assert made.described["accuracy"] > 0.95
+    found = made.extract(data.valid["image"])
+    assert found.shape == (100, 64) and found.std() > 0
+    label = data.valid["label"]
+    means = [found[label == value].mean(0) for value in (5, 6)]
+    nearest = np.square(found[:, None] - np.stack(means)).sum(-1).argmin(1)
+    assert (nearest == label - 5).mean() > 0.95
+
+
+def test_it_is_kept_and_found_again_for_the_same_data_alone(data, cached, monkeypatch):
+    cache, made = cached
+    monkeypatch.setattr(features, "NUM_STEPS", 60)
+    trained = []
+    monkeypatch.setattr(features, "_train", lambda params, *rest: trained.append(1) or params)
+    again = features.classifier_features(data, cache)
+    assert not trained and again.described == made.described
+    np.testing.assert_array_equal(again.extract(data.valid["image"]), made.extract(data.valid["image"]))
+    other = make_dataset("squares", {"train": {**data.train, "label": 11 - data.train["label"]}})
+    features.classifier_features(other, cache / "other")
+    assert len(trained) == 1
+    file = cache / made.described["cached_as"]
+    file.write_bytes(file.read_bytes()[:200])
+    features.classifier_features(data, cache)
+    assert len(trained) == 2
+
+
+def test_labels_that_are_no_classes_are_not_learned(tmp_path):
+    split = squares(50)
+    for label in (None, np.arange(50), np.zeros(50, int)):
+        train = {"image": split["image"]} | ({} if label is None else {"label": label})
+        assert features.classifier_features(make_dataset("x", {"train": train}), tmp_path) is None
+    assert not list(tmp_path.iterdir())
+
+
+def test_attributes_are_learned_side_by_side():
+    label = np.array([[0, 1], [1, 1], [-1, 0]])
+    np.testing.assert_array_equal(features._targets({"label": label}), [[0, 1], [1, 1], [0, 0]])
+
+
+def test_random_features_are_fixed(data):
+    images = data.valid["image"]
+    first, second = (features.random_features((8, 8, 1)).extract(images) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    assert first.shape == (100, 64) and np.linalg.matrix_rank(first) > 20
+    np.testing.assert_allclose(features.random_features((8, 8, 1)).extract(images[:3]), first[:3], rtol=1e-4, atol=1e-5)
+
+
+def test_ones_own_function_must_make_a_row_of_each_image(data):
+    good = features.own_features("mine:f", lambda images: images.reshape(len(images), -1)[:, :5])
+    assert good.extract(data.train["image"]).shape == (400, 5)
+    with pytest.raises(errors.UserError, match="mine:f made"):
+        features.own_features("mine:f", lambda images: images).extract(data.valid["image"])
+
+
+def test_a_set_is_compared_with_the_reference(data, cached):
+    reference, same = data.valid["image"], data.train["image"][:100]
+    grey = np.full_like(reference, 100)
+    sets = generated.compare(cached[1], reference, {"train": same, "itself": reference, "grey": grey})
+    assert sets["itself"]["frechet_distance"] == pytest.approx(0.0, abs=1e-4)
+    assert sets["itself"]["precision"] == sets["itself"]["recall"] == 1.0
+    assert sets["train"]["frechet_distance"] < 0.3 * sets["grey"]["frechet_distance"]
+    assert sets["train"]["recall"] > 0.7 and sets["grey"]["recall"] < 0.3
+    assert sets["grey"]["sharpness"] == 0.0 < sets["reference"]["sharpness"]

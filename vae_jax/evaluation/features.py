@@ -1,0 +1,190 @@
+"""What images are compared by: a classifier's last hidden layer where there are labels, a random network's otherwise.
+
+The numbers that follow depend on the features: they compare runs on one data set, and are no FID, which is one
+particular network's. The classifier is trained once for a data set, and kept, with its accuracy, in the cache.
+"""
+
+import functools
+import hashlib
+import io
+import json
+import pathlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from vae_jax import errors, workdir
+from vae_jax.data.dataset import Dataset, Split
+from vae_jax.evaluation.inputs import pad
+from vae_jax.models.classifier import NUM_FEATURES, Classifier
+
+NUM_STEPS, BATCH_SIZE, LEARNING_RATE = 1_000, 128, 1e-3
+CHUNK = 256  # images in one call
+MAX_CLASSES = 1_000
+IMAGES_HASHED = 4_096  # evenly spaced over the training split
+VERSION = 1  # raise it when the same data would give other features
+
+
+class Features(NamedTuple):
+    extract: Callable[[np.ndarray], np.ndarray]  # uint8 [N, H, W, C] -> [N, F]
+    described: dict[str, Any]  # name, preprocessing and whatever else tells them from others
+
+
+def random_features(image_shape: tuple[int, ...]) -> Features:
+    """The last hidden layer of the network as it is initialised under seed 0."""
+    params = _init(1, image_shape)
+    described = {"name": "random network, seed 0", "dimension": NUM_FEATURES, "preprocessing": "uint8 / 255, own size"}
+    return Features(functools.partial(_extract, params), described)
+
+
+def own_features(name: str, function: Callable[[np.ndarray], Any]) -> Features:
+    """A function of the user's own, uint8 [N, H, W, C] -> [N, F], called on a chunk of images at a time.
+
+    `extract` raises errors.UserError where it returns anything else.
+    """
+
+    def extract(images: np.ndarray) -> np.ndarray:
+        parts = [np.asarray(function(images[at : at + CHUNK])) for at in range(0, len(images), CHUNK)]
+        features = np.concatenate(parts)
+        if features.ndim != 2 or len(features) != len(images):
+            raise errors.UserError(f"--features={name} made {features.shape} of {len(images)} images; [N, F] is due")
+        return features
+
+    return Features(extract, {"name": name, "preprocessing": "its own, of uint8 images"})
+
+
+def classifier_features(data: Dataset, cache: pathlib.Path) -> Features | None:
+    """The last hidden layer of a classifier of the training split's labels; None if these are no classes.
+
+    Trained for NUM_STEPS steps, or taken from the cache, whose file is named by the data and the labels.
+    """
+    targets = _targets(data.train)
+    if targets is None:
+        return None
+    file = cache / f"classifier-{_digest(data.train)}.npz"
+    num_outputs = targets.shape[1]
+    params = _init(num_outputs, data.image_shape)
+    stored = _read(file, params)
+    if stored is None:
+        params = _train(params, np.asarray(data.train["image"]), targets)
+        held_out = data.valid or data.test or data.train
+        accuracy = _accuracy(params, held_out, data.train)
+        _write(file, params, accuracy)
+    else:
+        params, accuracy = stored
+    described = {
+        "name": "classifier of the training labels",
+        "dimension": NUM_FEATURES,
+        "preprocessing": "uint8 / 255, own size",
+        "accuracy": accuracy,
+        "cached_as": file.name,
+    }
+    return Features(functools.partial(_extract, params), described)
+
+
+def _targets(split: Split) -> np.ndarray | None:
+    """One-hot classes [N, K] of labels [N], or attributes [N, A] as they are; None where there is nothing to learn."""
+    label = split.get("label")
+    if label is None:
+        return None
+    label = np.asarray(label)
+    if label.ndim == 2:
+        return (label > 0).astype(np.float32)
+    classes = np.unique(label)
+    if not 2 <= len(classes) <= min(MAX_CLASSES, len(label) // 10):
+        return None
+    return (label[:, None] == classes[None]).astype(np.float32)
+
+
+def _init(num_outputs: int, image_shape: tuple[int, ...]) -> Any:
+    return jax.jit(Classifier(num_outputs).init)(jax.random.key(0), jnp.zeros((1, *image_shape)))
+
+
+@jax.jit
+def _features(params: Any, images: jax.Array) -> tuple[jax.Array, jax.Array]:
+    num_outputs = params["params"]["Dense_1"]["bias"].shape[0]
+    return Classifier(num_outputs).apply(params, images.astype(jnp.float32) / 255.0)
+
+
+def _apply(params: Any, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Features and logits of uint8 images, in chunks."""
+    size = min(CHUNK, len(images))
+    parts = [
+        jax.device_get(_features(params, pad(np.asarray(images[at : at + size]), size)))
+        for at in range(0, len(images), size)
+    ]
+    features, logits = (np.concatenate(column)[: len(images)] for column in zip(*parts, strict=True))
+    return features, logits
+
+
+def _extract(params: Any, images: np.ndarray) -> np.ndarray:
+    return _apply(params, images)[0]
+
+
+def _train(params: Any, images: np.ndarray, targets: np.ndarray) -> Any:
+    """Softmax cross-entropy for classes, sigmoid for attributes; Adam, cosine to 0, batches drawn under seed 0."""
+    tx = optax.adam(optax.cosine_decay_schedule(LEARNING_RATE, NUM_STEPS))
+    classes = bool((targets.sum(axis=1) == 1).all())
+    cross_entropy = optax.softmax_cross_entropy if classes else optax.sigmoid_binary_cross_entropy
+
+    def loss(params: Any, images: jax.Array, targets: jax.Array) -> jax.Array:
+        return cross_entropy(_features(params, images)[1], targets).mean()
+
+    @functools.partial(jax.jit, donate_argnums=(0, 1))
+    def step(params: Any, opt_state: Any, images: jax.Array, targets: jax.Array) -> tuple[Any, Any]:
+        updates, opt_state = tx.update(jax.grad(loss)(params, images, targets), opt_state)
+        return optax.apply_updates(params, updates), opt_state
+
+    rng, opt_state = np.random.default_rng(0), tx.init(params)
+    for _ in range(NUM_STEPS):
+        rows = rng.integers(len(images), size=BATCH_SIZE)
+        params, opt_state = step(params, opt_state, images[rows], targets[rows])
+    return params
+
+
+def _accuracy(params: Any, split: Split, train: Split) -> float:
+    """The share of labels told right: of images for classes, of images and attributes otherwise."""
+    label, logits = np.asarray(split["label"]), _apply(params, split["image"])[1]
+    if label.ndim == 2:
+        return float(((logits > 0) == (label > 0)).mean())
+    return float((np.unique(train["label"])[logits.argmax(1)] == label).mean())
+
+
+def _digest(split: Split) -> str:
+    images = split["image"]
+    rows = np.unique(np.linspace(0, len(images) - 1, IMAGES_HASHED).astype(int))
+    recipe = json.dumps([VERSION, NUM_STEPS, BATCH_SIZE, LEARNING_RATE, images.shape])
+    digest = hashlib.sha256(recipe.encode())
+    digest.update(np.ascontiguousarray(images[rows]))
+    digest.update(np.ascontiguousarray(split["label"]))
+    return digest.hexdigest()[:20]
+
+
+def _write(file: pathlib.Path, params: Any, accuracy: float) -> None:
+    """Keep the classifier if the cache can be written; it is a convenience."""
+    leaves = {f"leaf{index}": np.asarray(leaf) for index, leaf in enumerate(jax.tree.leaves(params))}
+    buffer = io.BytesIO()
+    np.savez(buffer, accuracy=accuracy, **leaves)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        workdir.write_atomically(file, buffer.getvalue())
+    except OSError:
+        return
+
+
+def _read(file: pathlib.Path, like: Any) -> tuple[Any, float] | None:
+    """The classifier that was kept and its accuracy; None if there is none that can be read."""
+    leaves, tree = jax.tree.flatten(like)
+    try:
+        with np.load(file) as stored:
+            kept = [stored[f"leaf{index}"] for index in range(len(leaves))]
+            accuracy = float(stored["accuracy"])
+    except Exception:  # zipfile and numpy raise what they like on a damaged file; it is made anew
+        return None
+    if any(a.shape != b.shape for a, b in zip(kept, leaves, strict=True)):
+        return None
+    return jax.tree.unflatten(tree, kept), accuracy
