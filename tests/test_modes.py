@@ -11,7 +11,7 @@ from PIL import Image
 import main
 import vae_jax
 from configs import base
-from vae_jax import errors, modes
+from vae_jax import errors, modes, priors
 
 IMAGES = np.random.default_rng(1).integers(0, 256, (40, 8, 8, 1)).astype(np.uint8)
 
@@ -68,6 +68,28 @@ def test_sample_writes_a_picture_and_its_array(workdir, capsys):
     assert np.load(workdir / "samples.npy").shape == (9, 8, 8, 1)
     assert Image.open(workdir / "samples.png").size == (3 * 66 + 2, 3 * 66 + 2)
     assert "9 images" in capsys.readouterr().out
+
+
+def test_samples_of_a_fitted_prior_are_drawn_from_the_training_codes(workdir, capsys):
+    model, variables, config = vae_jax.restore(workdir)
+    codes = vae_jax.encode(model, variables, np.asarray(vae_jax.data.load_dataset(config.data).train["image"]))
+    for name in ("aggregate", "mixture:2"):
+        modes.run("sample", str(workdir), modes.Options(num=4, prior=name))
+        assert "36 training images" in capsys.readouterr().out
+        first = np.load(workdir / "samples.npy")
+        z = priors.sample(priors.fit(name, codes), jax.random.key(0), 4)
+        np.testing.assert_array_equal(first, vae_jax.sampling.decode(model, variables, z))
+        modes.run("sample", str(workdir), modes.Options(num=4, prior=name))
+        assert "from" in capsys.readouterr().out
+        np.testing.assert_array_equal(first, np.load(workdir / "samples.npy"))
+    assert (workdir / "priors" / "2-mixture-2.npz").exists()
+
+
+def test_batchnorm_can_be_readjusted_to_what_is_sampled(workdir):
+    modes.run("sample", str(workdir), modes.Options(num=4))
+    before = np.load(workdir / "samples.npy")
+    modes.run("sample", str(workdir), modes.Options(num=4, readjust_bn=True))
+    assert (before != np.load(workdir / "samples.npy")).any()
 
 
 def test_reconstruct_takes_the_runs_validation_images_or_ones_own(workdir, folder):

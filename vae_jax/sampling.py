@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vae_jax import posteriors
+from vae_jax import posteriors, priors
 from vae_jax.random import fold_in_name
 
 CHUNK = 256  # images in one call of the network
@@ -54,10 +54,18 @@ def encode(model: Any, variables: Variables, images: np.ndarray) -> posteriors.G
     return _in_chunks(lambda part: _encode(model, variables, part), images)
 
 
-def sample(model: Any, variables: Variables, key: jax.Array, num: int, *, temperature: float = 1.0) -> np.ndarray:
-    """Decode z ~ N(0, temperature^2 I); returns uint8 [num, H, W, C]."""
-    z = temperature * jax.random.normal(fold_in_name(key, "prior"), (num, model.latent_dim))
-    return decode(model, variables, z)
+def sample(
+    model: Any,
+    variables: Variables,
+    key: jax.Array,
+    num: int,
+    *,
+    temperature: float = 1.0,
+    prior: priors.Prior | None = None,
+) -> np.ndarray:
+    """Decode z ~ N(0, temperature^2 I), or z of another prior, its noise times temperature; uint8 [num, H, W, C]."""
+    prior = prior or priors.standard(model.latent_dim)
+    return decode(model, variables, priors.sample(prior, key, num, temperature=temperature))
 
 
 def reconstruct(model: Any, variables: Variables, images: np.ndarray, key: jax.Array | None = None) -> np.ndarray:

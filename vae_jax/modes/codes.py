@@ -1,0 +1,60 @@
+"""The training images' codes, and the priors fitted to them, kept in the run's directory."""
+
+import pathlib
+import zlib
+from typing import Any
+
+import numpy as np
+
+from vae_jax import checkpoint, configuration, posteriors, priors, sampling, workdir
+from vae_jax.modes import restored
+from vae_jax.modes.options import Options
+
+MAX_IMAGES = 20_000  # training images that are encoded, a fixed random choice where there are more
+ZERO_LOGVAR = -60.0  # a standard deviation of 1e-13, a code without noise
+
+
+def training_images(config: configuration.Config, options: Options) -> np.ndarray:
+    """Return the run's training images; a run trained on an array has none but those of --input."""
+    own = options.input if config.data.source == "array" else ""
+    return restored.images_of(config, options._replace(split="train", input=own))["image"]
+
+
+def training_codes(run: restored.Restored, images: np.ndarray) -> posteriors.Gaussian:
+    """Return q(z|x) [N, D] of training images, at most MAX_IMAGES of them, binarised if the run's were."""
+    config, rng = run.config, np.random.default_rng(0)
+    if len(images) > MAX_IMAGES:
+        images = images[np.sort(rng.choice(len(images), MAX_IMAGES, replace=False))]
+    images = np.asarray(images)
+    if config.data.binarize != "none":
+        levels = rng.integers(0, 255, images.shape, np.uint8) if config.data.binarize == "dynamic" else 127
+        images = np.where(images > levels, 255, 0).astype(np.uint8)
+    codes = sampling.encode(run.model, run.variables, images)
+    if config.objective.name == "wae" and config.objective.options.get("deterministic", True):
+        return posteriors.Gaussian(codes.mean, np.full_like(codes.mean, ZERO_LOGVAR))
+    return codes
+
+
+def prior(
+    name: str, step: int, run: restored.Restored, path: pathlib.Path, options: Options, say: restored.Say
+) -> priors.Prior:
+    """Return the prior of that name for the checkpoint of `step`, from WORKDIR/priors if it was fitted before."""
+    kind, _ = priors.parse(name)
+    if kind == "standard":
+        return priors.standard(run.model.latent_dim)
+    file = path / "priors" / f"{step}-{name.replace(':', '-')}.npz"
+    fingerprint = _fingerprint(run.variables)
+    known = priors.from_bytes(file.read_bytes(), fingerprint) if file.exists() else None
+    if known is not None:
+        say(f"prior {name} from {file}")
+        return known
+    codes = training_codes(run, training_images(run.config, options))
+    fitted = priors.fit(name, codes)
+    file.parent.mkdir(exist_ok=True)
+    workdir.write_atomically(file, priors.to_bytes(fitted, fingerprint))
+    say(f"prior {name} fitted to the codes of {len(codes.mean):,} training images, kept in {file}")
+    return fitted
+
+
+def _fingerprint(variables: Any) -> int:
+    return zlib.crc32(repr(sorted(checkpoint.checksums(variables).items())).encode())
