@@ -118,6 +118,13 @@ def _define_flags() -> flags.FlagValues:
         flag_values=values,
     )
     text("prior", "standard", "sample: standard, or fitted to the codes: gaussian, mixture:10, aggregate.")
+    text("interpolation", "linear", "interpolate: along which path, linear or spherical.")
+    flags.DEFINE_boolean(
+        "nearest",
+        False,
+        "sample: write the nearest training images beside the samples.",
+        flag_values=values,
+    )
     flags.DEFINE_boolean(
         "readjust_bn",
         False,

@@ -2,7 +2,7 @@
 
 import pathlib
 import zlib
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from vae_jax.modes.options import Options
 
 MAX_IMAGES = 20_000  # training images that are encoded, a fixed random choice where there are more
 ZERO_LOGVAR = -60.0  # a standard deviation of 1e-13, a code without noise
+ACTIVE = 0.01  # a latent whose code's mean varies by more is active, by Burda et al., 2016
 
 
 def training_images(config: configuration.Config, options: Options) -> np.ndarray:
@@ -33,6 +34,28 @@ def training_codes(run: restored.Restored, images: np.ndarray) -> posteriors.Gau
     if config.objective.name == "wae" and config.objective.options.get("deterministic", True):
         return posteriors.Gaussian(codes.mean, np.full_like(codes.mean, ZERO_LOGVAR))
     return codes
+
+
+class Usage(NamedTuple):
+    """What each latent is used for, over the training codes."""
+
+    kl: np.ndarray | None  # [D], nats, mean over the images; None for codes without noise
+    mean: np.ndarray  # [D], of the aggregate posterior
+    std: np.ndarray  # [D], likewise
+    order: np.ndarray  # the latents, the largest KL, or variance, first
+    active: np.ndarray  # [D], whether Var_x(E_q[z]) > 0.01
+
+
+def usage(codes: posteriors.Gaussian) -> Usage:
+    """Return what each latent of codes [N, D] is used for.
+
+    Reference: Burda, Grosse and Salakhutdinov, 2016, arXiv 1509.00519, section 5.2 (active units).
+    """
+    kl = None if np.all(codes.logvar == ZERO_LOGVAR) else np.asarray(codes.kl()).mean(0)
+    mean, variance = np.asarray(codes.mean, np.float64), np.exp(np.asarray(codes.logvar, np.float64))
+    between = mean.var(0)
+    order = np.argsort(-(between if kl is None else kl), kind="stable")
+    return Usage(kl, mean.mean(0), np.sqrt(between + variance.mean(0)), order, between > ACTIVE)
 
 
 def prior(

@@ -10,6 +10,8 @@ class Options(NamedTuple):
     seed: int = 0
     temperature: float = 1.0  # what the prior's noise is multiplied by, 1 is the prior
     prior: str = "standard"  # standard | gaussian | mixture:COMPONENTS | aggregate
+    nearest: bool = False  # show the training images nearest to samples
+    interpolation: str = "linear"  # linear | spherical
     readjust_bn: bool = False  # take BatchNorm's statistics anew from the prior's latents
     checkpoint: str = "latest"  # latest | best | STEP
     split: str = "valid"  # of the run's own data: train | valid | test
