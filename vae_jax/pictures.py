@@ -65,6 +65,12 @@ def save_gif(path: pathlib.Path, frames: Sequence[np.ndarray], milliseconds: int
     workdir.write_atomically(path, buffer.getvalue())
 
 
+def load_png(path: pathlib.Path) -> np.ndarray:
+    """Return a picture as uint8 [H, W, 3]."""
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
 def save_png(path: pathlib.Path, sheet: np.ndarray) -> None:
     """Write a uint8 picture [H, W, 3] as PNG, whole or not at all."""
     buffer = io.BytesIO()

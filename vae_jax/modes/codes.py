@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vae_jax import checkpoint, configuration, posteriors, priors, sampling, workdir
+from vae_jax.data import batches
 from vae_jax.modes import restored
 from vae_jax.modes.options import Options
 
-MAX_IMAGES = 20_000  # training images that are encoded, a fixed random choice where there are more
+MAX_IMAGES = 10_000  # training images that are encoded, a fixed random choice where there are more
 ZERO_LOGVAR = -60.0  # a standard deviation of 1e-13, a code without noise
 ACTIVE = 0.01  # a latent whose code's mean varies by more is active, by Burda et al., 2016
 
@@ -23,14 +24,10 @@ def training_images(config: configuration.Config, options: Options) -> np.ndarra
 
 def training_codes(run: restored.Restored, images: np.ndarray) -> posteriors.Gaussian:
     """Return q(z|x) [N, D] of training images, at most MAX_IMAGES of them, binarised if the run's were."""
-    config, rng = run.config, np.random.default_rng(0)
+    config = run.config
     if len(images) > MAX_IMAGES:
-        images = images[np.sort(rng.choice(len(images), MAX_IMAGES, replace=False))]
-    images = np.asarray(images)
-    if config.data.binarize != "none":
-        levels = rng.integers(0, 255, images.shape, np.uint8) if config.data.binarize == "dynamic" else 127
-        images = np.where(images > levels, 255, 0).astype(np.uint8)
-    codes = sampling.encode(run.model, run.variables, images)
+        images = images[np.sort(np.random.default_rng(0).choice(len(images), MAX_IMAGES, replace=False))]
+    codes = sampling.encode(run.model, run.variables, batches.binarized(np.asarray(images), config.data.binarize))
     if config.objective.name == "wae" and config.objective.options.get("deterministic", True):
         return posteriors.Gaussian(codes.mean, np.full_like(codes.mean, ZERO_LOGVAR))
     return codes
