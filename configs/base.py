@@ -40,10 +40,10 @@ def get_config() -> config_dict.ConfigDict:
     data.dequantize = False  # add uniform noise of one grey level (densities of 8-bit images)
 
     config.model = model = config_dict.ConfigDict()
-    model.name = "conv"  # conv, or "my_module:MyVAE", which takes the same attributes
+    model.name = "conv"  # conv | mlp, or "my_module:MyVAE", which takes the same attributes
     model.image_shape = ()  # (height, width, channels); () follows from the data
     model.latent_dim = 128  # D, the number of latents
-    model.hidden_dims = (32, 64, 128, 256, 512)  # channels of each stride-2 level of the encoder
+    model.hidden_dims = (32, 64, 128, 256, 512)  # channels of each stride-2 level of the encoder; mlp: its widths
     model.norm = "batch"  # batch | group | none
     model.activation = "leaky_relu"  # leaky_relu | relu | gelu | silu | tanh | elu
 

@@ -11,7 +11,8 @@ from PIL import Image
 import main
 import vae_jax
 from configs import base
-from vae_jax import errors, modes
+from vae_jax import errors, modes, posteriors, priors
+from vae_jax.modes import codes
 
 IMAGES = np.random.default_rng(1).integers(0, 256, (40, 8, 8, 1)).astype(np.uint8)
 
@@ -70,6 +71,85 @@ def test_sample_writes_a_picture_and_its_array(workdir, capsys):
     assert "9 images" in capsys.readouterr().out
 
 
+def test_samples_of_a_fitted_prior_are_drawn_from_the_training_codes(workdir, capsys):
+    model, variables, config = vae_jax.restore(workdir)
+    codes = vae_jax.encode(model, variables, np.asarray(vae_jax.data.load_dataset(config.data).train["image"]))
+    for name in ("aggregate", "mixture:2"):
+        modes.run("sample", str(workdir), modes.Options(num=4, prior=name))
+        assert "36 training images" in capsys.readouterr().out
+        first = np.load(workdir / "samples.npy")
+        z = priors.sample(priors.fit(name, codes), jax.random.key(0), 4)
+        np.testing.assert_array_equal(first, vae_jax.sampling.decode(model, variables, z))
+        modes.run("sample", str(workdir), modes.Options(num=4, prior=name))
+        assert "from" in capsys.readouterr().out
+        np.testing.assert_array_equal(first, np.load(workdir / "samples.npy"))
+    assert (workdir / "priors" / "2-mixture-2.npz").exists()
+
+
+def test_batchnorm_can_be_readjusted_to_what_is_sampled(workdir):
+    modes.run("sample", str(workdir), modes.Options(num=4))
+    before = np.load(workdir / "samples.npy")
+    modes.run("sample", str(workdir), modes.Options(num=4, readjust_bn=True))
+    assert (before != np.load(workdir / "samples.npy")).any()
+
+
+def test_samples_are_shown_beside_the_training_images_nearest_to_them(workdir, capsys):
+    modes.run("sample", str(workdir), modes.Options(num=5, nearest=True))
+    samples, found = np.load(workdir / "samples.npy"), np.load(workdir / "nearest.npy")
+    train = np.asarray(vae_jax.data.load_dataset(vae_jax.restore(workdir).config.data).train["image"])
+    distance = np.square(samples[:, None].astype(float) - train[None]).sum((2, 3, 4))
+    np.testing.assert_array_equal(found, train[distance.argmin(1)])
+    assert "36 training images" in capsys.readouterr().out
+
+
+def test_traversals_move_one_latent_at_a_time_the_largest_kl_first(workdir, folder, capsys):
+    modes.run("traverse", str(workdir), modes.Options(input=str(folder)))
+    model, variables, config = vae_jax.restore(workdir)
+    rows = np.load(workdir / "traversals.npy").reshape(-1, 11, 8, 8, 1)
+    images = vae_jax.data.own.load_images(str(folder), "none", (8, 8, 1))["image"]
+    start = vae_jax.encode(model, variables, images[:1]).mean[0]
+    posterior = vae_jax.encode(model, variables, np.asarray(vae_jax.data.load_dataset(config.data).train["image"]))
+    mean, var = posterior.mean.astype(float), np.exp(posterior.logvar.astype(float))
+    kl = 0.5 * (mean**2 + var - 1 - np.log(var)).mean(0)
+    std = np.sqrt(mean.var(0) + var.mean(0))
+    order = [latent for latent in np.argsort(-kl) if mean[:, latent].var() > 0.01] or list(np.argsort(-kl))
+    assert len(rows) == len(order)
+    for row, latent in zip(rows, order, strict=True):
+        z = np.tile(start, (11, 1))
+        z[:, latent] = mean[:, latent].mean() + std[latent] * np.linspace(-2.5, 2.5, 11)
+        expected = vae_jax.sampling.decode(model, variables, z).astype(int)
+        assert np.abs(row - expected).max() <= 1
+    assert "of 3 latents are active" in capsys.readouterr().out
+    with Image.open(workdir / "traversals.gif") as animation:
+        assert animation.n_frames > 2
+
+
+def test_usage_of_latents_by_hand():
+    mean = np.array([[1.0, 0.0, -3.0], [-1.0, 0.1, 3.0]], np.float32)
+    use = codes.usage(posteriors.Gaussian(mean, np.log(np.tile(np.float32([0.25, 1.0, 0.5]), (2, 1)))))
+    np.testing.assert_allclose(use.kl, [0.5 * (1.25 - 1 - np.log(0.25)), 0.0025, 0.5 * (9.5 - 1 - np.log(0.5))], 1e-4)
+    np.testing.assert_allclose(use.std, np.sqrt([1.25, 1.0025, 9.5]), rtol=1e-6)
+    assert use.order.tolist() == [2, 0, 1] and use.active.tolist() == [True, False, True]
+    exact = codes.usage(posteriors.Gaussian(mean, np.full((2, 3), codes.ZERO_LOGVAR)))
+    assert exact.kl is None and exact.order.tolist() == [2, 0, 1]
+
+
+def test_training_codes_are_those_the_decoder_was_trained_on(workdir):
+    run = vae_jax.restore(workdir)
+    images = np.asarray(vae_jax.data.load_dataset(run.config.data).train["image"])
+    config = run.config.copy_and_resolve_references().unlock()
+    config.objective.name, config.data.binarize = "wae", "threshold"
+    found = codes.training_codes(run._replace(config=config), images)
+    expected = vae_jax.encode(*run[:2], np.where(images >= 128, 255, 0).astype(np.uint8))
+    np.testing.assert_array_equal(found.mean, expected.mean)
+    assert (found.logvar == codes.ZERO_LOGVAR).all()
+    config.objective.options = {"deterministic": False}
+    np.testing.assert_array_equal(codes.training_codes(run._replace(config=config), images).logvar, expected.logvar)
+    config.data.binarize = "dynamic"
+    drawn = codes.training_codes(run._replace(config=config), images)
+    assert (drawn.mean != expected.mean).any()
+
+
 def test_reconstruct_takes_the_runs_validation_images_or_ones_own(workdir, folder):
     modes.run("reconstruct", str(workdir), modes.Options(num=3))
     assert np.load(workdir / "reconstructions.npy").shape == (3, 8, 8, 1)
@@ -85,6 +165,9 @@ def test_interpolations_begin_and_end_at_the_reconstructions(workdir, folder):
     rows = np.load(workdir / "interpolations.npy")
     assert rows.shape == (8, 8, 8, 1)
     np.testing.assert_array_equal(rows[[0, -1]], np.load(workdir / "reconstructions.npy"))
+    modes.run("interpolate", str(workdir), modes.Options(input=str(folder), interpolation="spherical"))
+    arc = np.load(workdir / "interpolations.npy")
+    np.testing.assert_array_equal(arc[[0, -1]], rows[[0, -1]])
 
 
 def test_encode_writes_posteriors_and_labels_of_the_whole_split(workdir):
@@ -148,6 +231,9 @@ def test_a_workdir_without_a_checkpoint_ends_in_one_line(tmp_path, capsys, mode)
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["--prior", "mixture", "--mode", "sample"], "is not a prior"),
+        (["--prior", "mixture:99", "--mode", "sample"], "cannot be fitted to 36"),
+        (["--interpolation", "cubic", "--mode", "interpolate"], "linear or spherical"),
         (["--checkpoint", "77", "--mode", "sample"], "no checkpoint 77"),
         (["--split", "test", "--mode", "encode"], "no test split"),
         (["--features", "mine:f", "--mode", "evaluate"], "say --allow_import"),

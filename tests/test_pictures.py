@@ -32,6 +32,24 @@ def test_png_comes_back_as_it_was(tmp_path):
     assert [file.name for file in (tmp_path / "new").iterdir()] == ["a.png"]
 
 
+def test_labelled_rows_are_the_grid_with_a_margin_that_says_something():
+    rows = np.full((2, 3, 64, 64, 1), 50, np.uint8)
+    sheet = pictures.labelled_rows(rows, ["z0\n1.20 nats", "z1"])
+    np.testing.assert_array_equal(sheet[:, pictures.LABEL_WIDTH :], pictures.grid(rows.reshape(6, 64, 64, 1), 3))
+    margin = sheet[:, : pictures.LABEL_WIDTH]
+    assert margin[:66].min() < 100 and margin[66:].min() < 100
+
+
+def test_a_gif_has_its_frames_in_order_and_does_not_end(tmp_path):
+    frames = [np.full((4, 6, 3), level, np.uint8) for level in (0, 100, 200)]
+    pictures.save_gif(tmp_path / "new" / "a.gif", frames, 120)
+    with Image.open(tmp_path / "new" / "a.gif") as animation:
+        assert (animation.n_frames, animation.size, animation.info["loop"]) == (3, (6, 4), 0)
+        for index, frame in enumerate(frames):
+            animation.seek(index)
+            np.testing.assert_allclose(np.asarray(animation.convert("RGB"), int), frame, atol=2)
+
+
 def test_other_arrays_are_refused():
     with pytest.raises(ValueError, match="uint8"):
         pictures.grid(np.zeros((1, 2, 2, 3)))

@@ -1,6 +1,7 @@
 import io
 import json
 
+import numpy as np
 import pytest
 from tensorboardX.proto import event_pb2
 
@@ -53,3 +54,26 @@ def test_progress_is_lines_in_a_log_file():
     assert "images/s" in text and "left" in text
     assert "loss 1.25  elbo -2.00  kl 3.00" in text
     assert "\r" not in text and text.endswith("\n")
+
+
+def test_latents_append_and_a_resumed_run_drops_what_it_will_write_again(tmp_path):
+    first = writer.Writer(tmp_path)
+    for step in (1, 2):
+        first.write_latents(step, np.array([0.5, step], np.float32))
+    first.write_latents(3, None)
+    first.write_latents(4, np.array([0.5, np.nan]))
+    first.close()
+    second = writer.Writer(tmp_path, resumed_at=1)
+    second.write_latents(2, np.array([0.25, 0.0]))
+    second.close()
+    written = [json.loads(line) for line in (tmp_path / "latents.jsonl").read_text().splitlines()]
+    assert written == [{"step": 1, "kl": [0.5, 1.0]}, {"step": 2, "kl": [0.25, 0.0]}]
+
+
+def test_hyperparameters_reach_tensorboard_with_their_metrics(tmp_path):
+    first = writer.Writer(tmp_path)
+    first.write_config({"seed": 3, "data.flip": True, "model.hidden_dims": (4, 8), "num_steps": None})
+    first.close()
+    plugin = b"".join(file.read_bytes() for file in (tmp_path / "tensorboard").iterdir())
+    for word in (b"hparams", b"model.hidden_dims", b"[4, 8]", b"eval/elbo"):
+        assert word in plugin

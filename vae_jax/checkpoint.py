@@ -114,7 +114,8 @@ def restore_variables(workdir: pathlib.Path, which: str = "latest", warn: Warn =
         errors.UserError: there is no such checkpoint, or it is damaged.
     """
     directory = workdir / "checkpoints"
-    with _open(directory, ocp.CheckpointManagerOptions(read_only=True, best_fn=_score)) as manager:
+    options = ocp.CheckpointManagerOptions(read_only=True, create=False, save_interval_steps=0, best_fn=_score)
+    with _open(directory, options) as manager:
         if which == "latest":
             restored = _newest(manager, lambda step: _variables(manager, step), warn)
             if restored is None:

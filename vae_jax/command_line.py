@@ -119,8 +119,22 @@ def _define_flags() -> flags.FlagValues:
     flags.DEFINE_float(
         "temperature",
         1.0,
-        "sample: the noise's standard deviation; 1 is the prior.",
+        "sample: what the noise is multiplied by; 1 is the prior.",
         lower_bound=0.0,
+        flag_values=values,
+    )
+    text("prior", "standard", "sample: standard, or fitted to the codes: gaussian, mixture:10, aggregate.")
+    text("interpolation", "linear", "interpolate: along which path, linear or spherical.")
+    flags.DEFINE_boolean(
+        "nearest",
+        False,
+        "sample: write the nearest training images beside the samples.",
+        flag_values=values,
+    )
+    flags.DEFINE_boolean(
+        "readjust_bn",
+        False,
+        "sample: take BatchNorm's statistics anew from the prior's latents.",
         flag_values=values,
     )
     flags.DEFINE_boolean(
@@ -133,7 +147,7 @@ def _define_flags() -> flags.FlagValues:
 
 
 def _options(values: flags.FlagValues, rest: list[str]) -> modes.Options:
-    options = {name: values[name].value for name in modes.Options._fields if name != "data_dir"}
+    options = {name: values[name].value for name in modes.Options._fields if name in values}
     if options["split"] not in ("train", "valid", "test"):
         raise errors.UserError(f"--split={options['split']} is not a split; use train, valid or test")
     for word in rest:

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vae_jax import posteriors
+from vae_jax import posteriors, priors
 from vae_jax.random import fold_in_name
 
 CHUNK = 256  # images in one call of the network
@@ -54,10 +54,18 @@ def encode(model: Any, variables: Variables, images: np.ndarray) -> posteriors.G
     return _in_chunks(lambda part: _encode(model, variables, part), images)
 
 
-def sample(model: Any, variables: Variables, key: jax.Array, num: int, *, temperature: float = 1.0) -> np.ndarray:
-    """Decode z ~ N(0, temperature^2 I); returns uint8 [num, H, W, C]."""
-    z = temperature * jax.random.normal(fold_in_name(key, "prior"), (num, model.latent_dim))
-    return decode(model, variables, z)
+def sample(
+    model: Any,
+    variables: Variables,
+    key: jax.Array,
+    num: int,
+    *,
+    temperature: float = 1.0,
+    prior: priors.Prior | None = None,
+) -> np.ndarray:
+    """Decode z ~ N(0, temperature^2 I), or z of another prior, its noise times temperature; uint8 [num, H, W, C]."""
+    prior = prior or priors.standard(model.latent_dim)
+    return decode(model, variables, priors.sample(prior, key, num, temperature=temperature))
 
 
 def reconstruct(model: Any, variables: Variables, images: np.ndarray, key: jax.Array | None = None) -> np.ndarray:
@@ -68,12 +76,58 @@ def reconstruct(model: Any, variables: Variables, images: np.ndarray, key: jax.A
 
 
 def interpolate(
-    model: Any, variables: Variables, first: np.ndarray, second: np.ndarray, num_points: int = 8
+    model: Any,
+    variables: Variables,
+    first: np.ndarray,
+    second: np.ndarray,
+    num_points: int = 8,
+    *,
+    path: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray] | None = None,
 ) -> np.ndarray:
-    """Decode points on the line between the posterior means of image pairs; uint8 [N, num_points, H, W, C]."""
+    """Decode points between the posterior means of image pairs; uint8 [N, num_points, H, W, C].
+
+    `path`, one of PATHS, is (start [N, D], end [N, D], t [T]) -> [N, T, D]; None is the straight line.
+    """
     start, end = encode(model, variables, first).mean, encode(model, variables, second).mean
-    weights = np.linspace(0.0, 1.0, num_points, dtype=np.float32)[None, :, None]
-    z = start[:, None] * (1.0 - weights) + end[:, None] * weights  # [N, points, D]
+    return _decode_rows(model, variables, (path or linear)(start, end, np.linspace(0.0, 1.0, num_points)))
+
+
+def linear(start: np.ndarray, end: np.ndarray, t: np.ndarray) -> np.ndarray:
+    """(1 - t) start + t end: [N, D] and [T] to [N, T, D]."""
+    t = t[None, :, None]
+    return (1.0 - t) * start[:, None] + t * end[:, None]
+
+
+def spherical(start: np.ndarray, end: np.ndarray, t: np.ndarray) -> np.ndarray:
+    """(sin((1 - t) a) start + sin(t a) end) / sin(a), a the angle between them: [N, D] and [T] to [N, T, D].
+
+    Keeps the length that latents of the prior have, which a straight line between two of them cuts short. The line
+    itself where the arc is none or not unique: an end at 0, the same or opposite directions.
+
+    Reference: White, 2016, arXiv 1609.04468.
+    """
+    start, end = start.astype(np.float64), end.astype(np.float64)
+    lengths = np.linalg.norm(start, axis=1) * np.linalg.norm(end, axis=1)
+    cosine = (start * end).sum(1) / np.where(lengths > 0, lengths, 1.0)
+    angle = np.arccos(np.clip(cosine, -1.0, 1.0))
+    on_a_line = (np.sin(angle) < 1e-4) | (lengths == 0)
+    angle = np.where(on_a_line, 1.0, angle)[:, None, None]
+    t_ = t[None, :, None]
+    arc = (np.sin((1.0 - t_) * angle) * start[:, None] + np.sin(t_ * angle) * end[:, None]) / np.sin(angle)
+    return np.where(on_a_line[:, None, None], linear(start, end, t), arc)
+
+
+PATHS = {"linear": linear, "spherical": spherical}
+
+
+def traverse(model: Any, variables: Variables, z: np.ndarray, latents: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Decode z [D] with each of latents [L] at each of its values [L, T]; uint8 [L, T, H, W, C]."""
+    rows = np.broadcast_to(np.asarray(z, np.float32), (*values.shape, len(z))).copy()
+    rows[np.arange(len(latents)), :, latents] = values
+    return _decode_rows(model, variables, rows)
+
+
+def _decode_rows(model: Any, variables: Variables, z: np.ndarray) -> np.ndarray:
     flat = decode(model, variables, z.reshape(-1, z.shape[-1]))
     return flat.reshape(*z.shape[:2], *flat.shape[1:])
 

@@ -11,6 +11,8 @@ import numpy as np
 
 Scalars = dict[str, float]
 
+HPARAM_METRICS = ("eval/loss", "eval/elbo", "eval/distortion", "eval/kl")  # columns of TensorBoard's table of runs
+
 
 class Writer:
     """Writes scalars and images of one run; on resume, what was written past the step is dropped first."""
@@ -19,7 +21,9 @@ class Writer:
         import tensorboardX
 
         self._path = workdir / "metrics.jsonl"
-        _drop_lines_after(self._path, resumed_at)
+        self._latents = workdir / "latents.jsonl"
+        for path in (self._path, self._latents):
+            _drop_lines_after(path, resumed_at)
         self._lines = open(self._path, "a")  # noqa: SIM115 - closed by close()
         self._board = tensorboardX.SummaryWriter(str(workdir / "tensorboard"), purge_step=resumed_at + 1)
 
@@ -32,13 +36,29 @@ class Writer:
         for name, value in values.items():
             self._board.add_scalar(f"{split}/{name}", value, step)
 
+    def write_latents(self, step: int, kl: np.ndarray | None) -> None:
+        """Append {"step", "kl": [D]} to latents.jsonl, nats, and the KL's histogram to TensorBoard."""
+        if kl is None or not np.isfinite(kl).all():
+            return
+        with open(self._latents, "a") as lines:
+            lines.write(json.dumps({"step": step, "kl": [round(float(value), 6) for value in kl]}) + "\n")
+        self._board.add_histogram("kl_per_latent", kl, step)
+
     def write_image(self, step: int, name: str, sheet: np.ndarray) -> None:
         """Add a picture [H, W, 3] to TensorBoard."""
         self._board.add_image(name, sheet, step, dataformats="HWC")
 
     def write_config(self, config: dict[str, Any]) -> None:
-        """Add the configuration as text."""
+        """Add a configuration, by dotted names, as text and as hyperparameters beside the evaluation's scalars."""
+        from tensorboardX import summary
+
         self._board.add_text("config", f"```\n{json.dumps(config, indent=2)}\n```", 0)
+        plain = {
+            name: value if isinstance(value, bool | int | float | str) else json.dumps(value)
+            for name, value in config.items()
+        }
+        for part in summary.hparams(plain, dict.fromkeys(HPARAM_METRICS, 0.0)):
+            self._board.file_writer.add_summary(part)
 
     def close(self) -> None:
         self._lines.close()

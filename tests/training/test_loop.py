@@ -66,7 +66,10 @@ def test_a_run_writes_what_a_workdir_holds(finished):
     assert {path.name for path in (workdir / "images").iterdir()} == {
         "samples_0000006.png",
         "reconstructions_0000006.png",
+        "samples.gif",
     }
+    (latents,) = [json.loads(line) for line in (workdir / "latents.jsonl").read_text().splitlines()]
+    assert latents["step"] == 6 and len(latents["kl"]) == state.params["encoder"]["mean"]["bias"].shape[0]
     assert json.loads((workdir / "config.json").read_text())["model"]["image_shape"] == [8, 8, 1]
     train = [line for line in lines(workdir) if line["split"] == "train"]
     assert [line["step"] for line in train] == [2, 4, 6]

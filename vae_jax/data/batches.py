@@ -102,6 +102,14 @@ def prepare(
     return low + (high - low) * share
 
 
+def binarized(images: np.ndarray, binarize: str) -> np.ndarray:
+    """Return uint8 images [N, H, W, C] as `prepare` would draw them once, of 0 and 255, from fixed noise of numpy's."""
+    if binarize == "none":
+        return images
+    draws = np.random.default_rng(0).integers(0, 255, images.shape, np.uint8) if binarize == "dynamic" else 127
+    return np.where(images > draws, 255, 0).astype(np.uint8)
+
+
 def prefetch(make_batch: Callable[[int], T], steps: Iterable[int], depth: int = 2) -> Iterator[T]:
     """Yield make_batch(step) for each step in order, up to `depth` of them ahead, from one thread.
 

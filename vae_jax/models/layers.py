@@ -71,17 +71,22 @@ def along_channels(vector: jax.Array, ndim: int) -> jax.Array:
 
 
 class Dense(nn.Module):
-    """y = x @ kernel + bias: [B, I] -> [B, features]."""
+    """y = x @ kernel + bias: [B, I] -> [B, features].
+
+    Both start as PyTorch's do by default, unless initialisers are given.
+    """
 
     features: int
     precision: str = "float32"
+    kernel_init: jax.nn.initializers.Initializer | None = None
+    bias_init: jax.nn.initializers.Initializer | None = None
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         dtype, precision = PRECISIONS[self.precision]
         fan_in = x.shape[-1]
-        kernel = self.param("kernel", uniform(fan_in), (fan_in, self.features))
-        bias = self.param("bias", uniform(fan_in), (self.features,))
+        kernel = self.param("kernel", self.kernel_init or uniform(fan_in), (fan_in, self.features))
+        bias = self.param("bias", self.bias_init or uniform(fan_in), (self.features,))
         y = jnp.dot(x.astype(dtype), kernel.astype(dtype), precision=precision)
         return y + along_channels(bias.astype(dtype), y.ndim)
 

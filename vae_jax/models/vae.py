@@ -71,15 +71,21 @@ class VAE(nn.Module):
 
     def setup(self):
         likelihood = reconstruction.LIKELIHOODS[self.likelihood]
-        *image_size, channels = self.image_shape
         style = layers.Style(self.norm, self.activation, self.precision, self.training, self.axis_name)
-        self.encoder = encoder.Encoder(self.latent_dim, self.hidden_dims, style)
-        self.decoder = decoder.Decoder(tuple(image_size), likelihood.channels(channels), self.hidden_dims, style)
+        self.encoder, self.decoder = self.networks(style, likelihood.channels(self.image_shape[-1]))
         if self.discriminator_dims:
             self.discriminator = discriminator.Discriminator(self.discriminator_dims)
         self.likelihood_parameters = {
             name: self.param(name, nn.initializers.constant(value), ()) for name, value in likelihood.parameters.items()
         }
+
+    @nn.nowrap
+    def networks(self, style: layers.Style, channels: int) -> tuple[nn.Module, nn.Module]:
+        """Return encoder and decoder, the latter with `channels` output channels: what another kind of VAE replaces."""
+        return (
+            encoder.Encoder(self.latent_dim, self.hidden_dims, style),
+            decoder.Decoder(self.image_shape[:2], channels, self.hidden_dims, style),
+        )
 
     def __call__(self, x: jax.Array) -> Any:
         """Decode the posterior's mean; touches every parameter, which is what `init` needs."""

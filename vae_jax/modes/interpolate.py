@@ -9,11 +9,15 @@ from vae_jax.modes.options import Options
 
 def run(path: str, options: Options, say: restored.Say = print) -> None:
     """Write interpolations.png, a row for each pair of neighbouring images, and .npy, the rows one after another."""
+    if options.interpolation not in sampling.PATHS:
+        raise errors.UserError(f"--interpolation={options.interpolation} is not a path; use linear or spherical")
     model, variables, config = restored.restore(path, options.checkpoint, say, allow_import=options.allow_import)
     originals = np.asarray(restored.images_of(config, options)["image"][: 2 * options.num])
     pairs = min(options.num, len(originals) // 2, 16)
     if not pairs:
         raise errors.UserError("--mode interpolate takes two images or more; give more with --input")
-    rows = sampling.interpolate(model, variables, originals[: 2 * pairs : 2], originals[1 : 2 * pairs : 2])
+    along = sampling.PATHS[options.interpolation]
+    first, second = originals[: 2 * pairs : 2], originals[1 : 2 * pairs : 2]
+    rows = sampling.interpolate(model, variables, first, second, path=along)
     images = rows.reshape(-1, *rows.shape[2:])
     restored.write_images(path, "interpolations", images, pictures.grid(images, columns=rows.shape[1]), say)

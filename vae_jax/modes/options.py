@@ -8,7 +8,11 @@ class Options(NamedTuple):
 
     num: int = 64  # images to make or to take
     seed: int = 0
-    temperature: float = 1.0  # standard deviation of the prior's noise, 1 is the prior
+    temperature: float = 1.0  # what the prior's noise is multiplied by, 1 is the prior
+    prior: str = "standard"  # standard | gaussian | mixture:COMPONENTS | aggregate
+    nearest: bool = False  # show the training images nearest to samples
+    interpolation: str = "linear"  # linear | spherical
+    readjust_bn: bool = False  # take BatchNorm's statistics anew from the prior's latents
     checkpoint: str = "latest"  # latest | best | STEP
     split: str = "valid"  # of the run's own data: train | valid | test
     input: str = ""  # the user's own images, a folder or .zip, in place of the split

@@ -22,6 +22,15 @@ class Restored(NamedTuple):
     config: configuration.Config
 
 
+def restore_step(
+    path: str | os.PathLike[str], which: str = "latest", say: Say = print, *, allow_import: bool = False
+) -> tuple[int, Restored]:
+    """Return the step of the checkpoint that `restore` takes, and what it returns."""
+    saved = checkpoint.restore_variables(workdir.existing(path), which, say)
+    config = configuration.from_json(saved.config)
+    return saved.step, Restored(build.make_model(config, allow_import=allow_import), saved.variables, config)
+
+
 def restore(
     path: str | os.PathLike[str], which: str = "latest", say: Say = print, *, allow_import: bool = False
 ) -> Restored:
@@ -36,9 +45,7 @@ def restore(
     Raises:
         errors.UserError: no run there, no such checkpoint, or code that may not be imported.
     """
-    restored = checkpoint.restore_variables(workdir.existing(path), which, say)
-    config = configuration.from_json(restored.config)
-    return Restored(build.make_model(config, allow_import=allow_import), restored.variables, config)
+    return restore_step(path, which, say, allow_import=allow_import)[1]
 
 
 def images_of(config: configuration.Config, given: Options) -> dataset.Split:

@@ -25,7 +25,7 @@ def make_model(config: Config, *, allow_import: bool = True) -> Any:
     `config.model.name` may be "module:Class", a module of the user's own that takes `models.VAE`'s attributes.
     """
     section = config.objective.reconstruction
-    model = _lookup(config.model.name, {"conv": models.VAE}, "config.model.name", allow_import)
+    model = _lookup(config.model.name, {"conv": models.VAE, "mlp": models.MLP}, "config.model.name", allow_import)
     return model(
         image_shape=tuple(config.model.image_shape),
         latent_dim=config.model.latent_dim,

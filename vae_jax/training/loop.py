@@ -11,15 +11,18 @@ import jax
 import numpy as np
 
 from vae_jax import checkpoint, configuration, errors, parallel, pictures, sampling, workdir
+from vae_jax.data import batches, sources
 from vae_jax.data import dataset as datasets
-from vae_jax.data import sources
 from vae_jax.evaluation import elbo
 from vae_jax.training import feed, interrupts
 from vae_jax.training import run as runs
 from vae_jax.training import state as states
 
 NUM_PICTURES = 64  # samples on a sheet
+NUM_CODES = 256  # images whose codes the KL of each latent is taken from
 NUM_PAIRS = 32  # originals with their reconstructions on a sheet
+NUM_FRAMES = 60  # at most, of the samples over training
+FRAME_MILLISECONDS = 250
 RUN_AHEAD = 2  # calls dispatched before the loop looks at a result
 
 
@@ -88,6 +91,8 @@ def _loop(run: runs.Run, state: states.TrainState, interrupt: interrupts.Interru
     if first == num_steps and run.manager.all_steps():
         run.progress.say(f"finished at step {step}; nothing left to train")
         return run.runner.plain(state)
+    if not first:
+        run.writer.write_config(configuration.flatten(configuration.to_json(config)))
     with feed.open_feed(config, run.dataset.train["image"], run.runner.raw_sharding, first, num_steps) as calls:
         for start, count, raw in calls:
             state, metrics = run.runner.call(state, raw())
@@ -115,6 +120,8 @@ def _loop(run: runs.Run, state: states.TrainState, interrupt: interrupts.Interru
                 break
     if first == num_steps:
         _checkpoint(run, run.runner.plain(state), None)
+    elif step == num_steps:
+        _animate(run)
     run.manager.wait_until_finished()
     if interrupt.signal is not None:
         run.progress.say(f"stopped at step {step}, checkpointed; the same command goes on from there")
@@ -192,16 +199,32 @@ def _evaluate(run: runs.Run, state: states.TrainState, step: int) -> float:
 
 
 def _draw(run: runs.Run, state: states.TrainState, step: int) -> None:
-    """Write samples from the run's fixed noise, and images (of validation, if any) above their reconstructions."""
+    """Write samples from the run's fixed noise, images (of validation, if any) above their reconstructions, and KLs.
+
+    The KL of each latent is a mean over NUM_CODES images, next to nothing beside an evaluation.
+    """
     variables = states.inference_variables(state)
-    originals = np.asarray((run.dataset.valid or run.dataset.train)["image"][:NUM_PAIRS])
+    images = np.asarray((run.dataset.valid or run.dataset.train)["image"][:NUM_CODES])
+    posterior = sampling.encode(run.model, variables, batches.binarized(images, run.config.data.binarize))
+    run.writer.write_latents(step, np.asarray(posterior.kl()).mean(0) if hasattr(posterior, "kl") else None)
+    originals = images[:NUM_PAIRS]
     sheets = {
         "samples": pictures.grid(sampling.sample(run.model, variables, run.keys["pictures"], NUM_PICTURES)),
-        "reconstructions": pictures.beside(originals, sampling.reconstruct(run.model, variables, originals)),
+        "reconstructions": pictures.beside(
+            originals, sampling.decode(run.model, variables, posterior.mean[:NUM_PAIRS])
+        ),
     }
     for name, sheet in sheets.items():
         pictures.save_png(run.path / "images" / f"{name}_{step:07d}.png", sheet)
         run.writer.write_image(step, name, sheet)
+
+
+def _animate(run: runs.Run) -> None:
+    """Write images/samples.gif: the samples of the run's fixed noise, over its course."""
+    files = sorted((run.path / "images").glob("samples_*.png"))
+    chosen = np.unique(np.linspace(0, len(files) - 1, min(len(files), NUM_FRAMES)).round().astype(int))
+    frames = [pictures.load_png(files[index]) for index in chosen]
+    pictures.save_gif(run.path / "images" / "samples.gif", frames, FRAME_MILLISECONDS)
 
 
 def _checkpoint(run: runs.Run, state: states.TrainState, score: float | None) -> None:

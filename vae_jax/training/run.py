@@ -92,7 +92,7 @@ def open_run(
     seed = jax.random.key(config.seed)
     keys = {name: fold_in_name(seed, name) for name in ("init", "loop", "eval", "pictures")}
     progress = writer.Progress(num_steps, steps_per_epoch, data.batch_size)
-    variables = models.init(model, keys["init"])
+    variables = models.set_output_bias(model, models.init(model, keys["init"]), dataset.train["image"])
     progress.say(_describe(config, variables, num_steps, steps_per_epoch, dataset))
     if objective is None:
         progress.say(_describe_scale(config))
