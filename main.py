@@ -22,8 +22,10 @@ def main(argv: list[str]) -> int:
         arguments = command_line.parse(argv, doc=__doc__, home=pathlib.Path(__file__).resolve().parent)
         os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(command_line.cache_directory() / "compiled"))
         if arguments.mode == "train":
+            from vae_jax import processes
             from vae_jax.training import loop
 
+            processes.join(*arguments.processes)
             loop.train(arguments.config, arguments.workdir, init_from=arguments.init_from)
         else:
             modes.run(arguments.mode, arguments.workdir, arguments.options)

@@ -8,6 +8,7 @@ the same commit and are verified on every restore.
 import contextlib
 import logging
 import pathlib
+import shutil
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
@@ -58,9 +59,12 @@ def open_for_training(workdir: pathlib.Path, keep: int) -> ocp.CheckpointManager
 
 
 def save(manager: ocp.CheckpointManager, state: PyTree, config: dict[str, Any], score: float | None = None) -> bool:
-    """Begin to save the state as its step; return whether it was accepted. `score`: larger is better.
+    """Save the state as its step; return whether it was accepted. `score`: larger is better.
 
-    Writing goes on in the background; errors of the one before come out here or in `finish`.
+    Waits until it is committed, so that a run that dies at any moment loses no more than the steps since its last call.
+
+    Raises:
+        errors.NotSaved: it could not be written; a later call may succeed.
     """
     step = int(state.step)
     if step in manager.all_steps():
@@ -70,7 +74,22 @@ def save(manager: ocp.CheckpointManager, state: PyTree, config: dict[str, Any], 
         config=ocp.args.JsonSave(config),
         checksums=ocp.args.JsonSave(checksums(state)),
     )
-    return manager.save(step, args=args, metrics=None if score is None else {"score": score}, force=True)
+    try:
+        accepted = manager.save(step, args=args, metrics=None if score is None else {"score": score}, force=True)
+        manager.wait_until_finished()
+        return accepted
+    except Exception as error:  # orbax raises bare Exception, ValueError, OSError for a full disk
+        if jax.process_count() > 1:
+            raise  # the others may have saved it, and wait
+        _forget(manager, step)
+        raise errors.NotSaved(_brief(error)) from error
+
+
+def _forget(manager: ocp.CheckpointManager, step: int) -> None:
+    """Make the manager read anew what is on disk, and remove what is left of a save that failed."""
+    for leftover in pathlib.Path(manager.directory).glob(f"{step}{ocp.utils.TMP_DIR_SUFFIX}*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    manager.reload()
 
 
 def best_score(manager: ocp.CheckpointManager) -> float | None:
