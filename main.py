@@ -9,6 +9,7 @@ The same command again goes on where a run stopped. A trained workdir describes 
 train needs --workdir alone.
 """
 
+import errno
 import os
 import pathlib
 import sys
@@ -35,6 +36,11 @@ def main(argv: list[str]) -> int:
     except errors.Diverged as error:
         print(f"main.py: diverged: {error}", file=sys.stderr)
         return 3
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        print(f"main.py: no room to write ({error}); make some and run the same command again", file=sys.stderr)
+        return 2
     return 0
 
 

@@ -7,7 +7,9 @@ alone writes logs, pictures and config.json and holds the workdir's lock. All mu
 import contextlib
 import os
 import pathlib
+import re
 import sys
+import traceback
 import warnings
 from collections.abc import Iterator
 
@@ -105,23 +107,28 @@ def locked(path: pathlib.Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def leaving_when_others_die() -> Iterator[None]:
-    """Turn a device error into one line and an immediate exit with code 1, where there are several processes.
+    """Make a fault of one of several processes end it at once with code 1: in one line if it is that others are gone.
 
-    A process that dies shows in the others as an error of their next collective. Neither orbax nor jax can be closed
-    then: both wait for all processes.
+    A process that dies shows in the others as an error of their next collective, a JaxRuntimeError or a ValueError that
+    begins with a status. Neither orbax nor jax can be closed then: both wait for all processes.
     """
     try:
         yield
-    except jax.errors.JaxRuntimeError as error:
+    except (errors.UserError, errors.Diverged):
+        raise
+    except Exception as error:
         if jax.process_count() == 1:
             raise
+        if re.match("[A-Z_]+: ", str(error)):
+            print(
+                f"main.py: process {jax.process_index()} of {jax.process_count()} ends, as another did "
+                f"({_first_line(error)}); the same command in all processes goes on from the last checkpoint",
+                file=sys.stderr,
+            )
+        else:
+            traceback.print_exc()
         sys.stdout.flush()
-        print(
-            f"main.py: process {jax.process_index()} of {jax.process_count()} ends, as another did or a device failed "
-            f"({_first_line(error)}); the same command in all processes goes on from the last checkpoint",
-            file=sys.stderr,
-            flush=True,
-        )
+        sys.stderr.flush()
         os._exit(1)
 
 
