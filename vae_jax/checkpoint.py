@@ -74,6 +74,8 @@ def save(manager: ocp.CheckpointManager, state: PyTree, config: dict[str, Any], 
         config=ocp.args.JsonSave(config),
         checksums=ocp.args.JsonSave(checksums(state)),
     )
+    if jax.process_count() == 1:
+        _sweep(manager)
     try:
         accepted = manager.save(step, args=args, metrics=None if score is None else {"score": score}, force=True)
         manager.wait_until_finished()
@@ -81,15 +83,20 @@ def save(manager: ocp.CheckpointManager, state: PyTree, config: dict[str, Any], 
     except Exception as error:  # orbax raises bare Exception, ValueError, OSError for a full disk
         if jax.process_count() > 1:
             raise  # the others may have saved it, and wait
-        _forget(manager, step)
+        manager.reload()  # it counts the step as saved already
         raise errors.NotSaved(_brief(error)) from error
 
 
-def _forget(manager: ocp.CheckpointManager, step: int) -> None:
-    """Make the manager read anew what is on disk, and remove what is left of a save that failed."""
-    for leftover in pathlib.Path(manager.directory).glob(f"{step}{ocp.utils.TMP_DIR_SUFFIX}*"):
+def close(manager: ocp.CheckpointManager) -> None:
+    """Close a manager. Every save was waited for; what a failed one raises a second time here was told already."""
+    with contextlib.suppress(Exception):
+        manager.close()
+
+
+def _sweep(manager: ocp.CheckpointManager) -> None:
+    """Remove what is left of saves that failed; a thread of orbax may write there a while longer."""
+    for leftover in pathlib.Path(manager.directory).glob(f"*{ocp.utils.TMP_DIR_SUFFIX}*"):
         shutil.rmtree(leftover, ignore_errors=True)
-    manager.reload()
 
 
 def best_score(manager: ocp.CheckpointManager) -> float | None:
@@ -161,7 +168,7 @@ def _open(directory: pathlib.Path, options: ocp.CheckpointManagerOptions) -> ocp
     for item in ("config", "checksums"):
         for args in (ocp.args.JsonSave, ocp.args.JsonRestore):
             registry.add(item, args, json)
-    with _quiet():
+    with quiet():
         return ocp.CheckpointManager(directory, options=options, handler_registry=registry)
 
 
@@ -247,11 +254,11 @@ def _brief(error: Exception) -> str:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence orbax's remarks on its own options while a manager is made."""
+def quiet() -> Iterator[None]:
+    """Silence orbax: its remarks on its own options, and the tracebacks it logs of errors that it raises as well."""
     logger = logging.getLogger("absl")
     level = logger.level
-    logger.setLevel(logging.ERROR)
+    logger.setLevel(logging.CRITICAL)
     try:
         yield
     finally:

@@ -54,6 +54,7 @@ def train(
     with (
         processes.locked(path),
         interrupts.deferred() as interrupt,
+        checkpoint.quiet(),
         contextlib.ExitStack() as closing,
         processes.leaving_when_others_die(),
     ):
@@ -66,7 +67,7 @@ def train(
         mesh = parallel.make_mesh()
         parallel.check_devices(config.parallel, config.data.batch_size, mesh)
         run, state = runs.open_run(config, path, dataset, objective, mesh, init_from)
-        closing.callback(run.manager.close)
+        closing.callback(checkpoint.close, run.manager)
         closing.callback(_tolerantly, run, "the last metrics", run.writer.close)
         closing.callback(run.progress.end)
         if processes.leads():
