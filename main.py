@@ -9,6 +9,7 @@ The same command again goes on where a run stopped. A trained workdir describes 
 train needs --workdir alone.
 """
 
+import errno
 import os
 import pathlib
 import sys
@@ -22,8 +23,10 @@ def main(argv: list[str]) -> int:
         arguments = command_line.parse(argv, doc=__doc__, home=pathlib.Path(__file__).resolve().parent)
         os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(command_line.cache_directory() / "compiled"))
         if arguments.mode == "train":
+            from vae_jax import processes
             from vae_jax.training import loop
 
+            processes.join(*arguments.processes)
             loop.train(arguments.config, arguments.workdir, init_from=arguments.init_from)
         else:
             modes.run(arguments.mode, arguments.workdir, arguments.options)
@@ -33,6 +36,11 @@ def main(argv: list[str]) -> int:
     except errors.Diverged as error:
         print(f"main.py: diverged: {error}", file=sys.stderr)
         return 3
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        print(f"main.py: no room to write ({error}); make some and run the same command again", file=sys.stderr)
+        return 2
     return 0
 
 

@@ -8,6 +8,7 @@ the same commit and are verified on every restore.
 import contextlib
 import logging
 import pathlib
+import shutil
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
@@ -58,9 +59,12 @@ def open_for_training(workdir: pathlib.Path, keep: int) -> ocp.CheckpointManager
 
 
 def save(manager: ocp.CheckpointManager, state: PyTree, config: dict[str, Any], score: float | None = None) -> bool:
-    """Begin to save the state as its step; return whether it was accepted. `score`: larger is better.
+    """Save the state as its step; return whether it was accepted. `score`: larger is better.
 
-    Writing goes on in the background; errors of the one before come out here or in `finish`.
+    Waits until it is committed, so that a run that dies at any moment loses no more than the steps since its last call.
+
+    Raises:
+        errors.NotSaved: it could not be written; a later call may succeed.
     """
     step = int(state.step)
     if step in manager.all_steps():
@@ -70,7 +74,29 @@ def save(manager: ocp.CheckpointManager, state: PyTree, config: dict[str, Any], 
         config=ocp.args.JsonSave(config),
         checksums=ocp.args.JsonSave(checksums(state)),
     )
-    return manager.save(step, args=args, metrics=None if score is None else {"score": score}, force=True)
+    if jax.process_count() == 1:
+        _sweep(manager)
+    try:
+        accepted = manager.save(step, args=args, metrics=None if score is None else {"score": score}, force=True)
+        manager.wait_until_finished()
+        return accepted
+    except Exception as error:  # orbax raises bare Exception, ValueError, OSError for a full disk
+        if jax.process_count() > 1:
+            raise  # the others may have saved it, and wait
+        manager.reload()  # it counts the step as saved already
+        raise errors.NotSaved(_brief(error)) from error
+
+
+def close(manager: ocp.CheckpointManager) -> None:
+    """Close a manager. Every save was waited for; what a failed one raises a second time here was told already."""
+    with contextlib.suppress(Exception):
+        manager.close()
+
+
+def _sweep(manager: ocp.CheckpointManager) -> None:
+    """Remove what is left of saves that failed; a thread of orbax may write there a while longer."""
+    for leftover in pathlib.Path(manager.directory).glob(f"*{ocp.utils.TMP_DIR_SUFFIX}*"):
+        shutil.rmtree(leftover, ignore_errors=True)
 
 
 def best_score(manager: ocp.CheckpointManager) -> float | None:
@@ -143,7 +169,7 @@ def _open(directory: pathlib.Path, options: ocp.CheckpointManagerOptions) -> ocp
     for item in ("config", "checksums"):
         for args in (ocp.args.JsonSave, ocp.args.JsonRestore):
             registry.add(item, args, json)
-    with _quiet():
+    with quiet():
         return ocp.CheckpointManager(directory, options=options, handler_registry=registry)
 
 
@@ -229,11 +255,11 @@ def _brief(error: Exception) -> str:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence orbax's remarks on its own options while a manager is made."""
+def quiet() -> Iterator[None]:
+    """Silence orbax: its remarks on its own options, and the tracebacks it logs of errors that it raises as well."""
     logger = logging.getLogger("absl")
     level = logger.level
-    logger.setLevel(logging.ERROR)
+    logger.setLevel(logging.CRITICAL)
     try:
         yield
     finally:

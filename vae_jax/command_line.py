@@ -22,6 +22,7 @@ class Arguments(NamedTuple):
     config: configuration.Config | None  # of a training
     init_from: str | None
     options: modes.Options  # of the other modes
+    processes: tuple[str | None, int | None, int | None]  # coordinator, how many, which one; of a training
 
 
 def cache_directory() -> pathlib.Path:
@@ -58,9 +59,10 @@ def parse(argv: list[str], *, doc: str, home: pathlib.Path) -> Arguments:
     name = f"{pathlib.Path(path).stem}-{recipe}" if recipe else pathlib.Path(path).stem
     workdir = values.workdir or os.path.join("runs", name)
     if values.mode != "train":
-        return Arguments(values.mode, workdir, None, None, _options(values, rest))
+        return Arguments(values.mode, workdir, None, None, _options(values, rest), (None, None, None))
     config = _override(load_config(path, recipe, home), rest)
-    return Arguments("train", workdir, config, values.init_from, modes.Options())
+    processes = (values.coordinator, values.num_processes, values.process_id)
+    return Arguments("train", workdir, config, values.init_from, modes.Options(), processes)
 
 
 def load_config(path: str, recipe: str, home: pathlib.Path) -> configuration.Config:
@@ -105,6 +107,9 @@ def _define_flags() -> flags.FlagValues:
     text("workdir", None, "The run's directory. Default: runs/<config> or runs/<config>-<name>.")
     text("mode", "train", f"One of {', '.join(MODES)}.")
     text("init_from", None, "train: another run's workdir, whose weights a new run starts from.")
+    text("coordinator", None, "train: HOST:PORT of process 0, where no cluster says so; see docs/scaling.md.")
+    for name, meaning in (("num_processes", "how many there are"), ("process_id", "which one this is, from 0")):
+        flags.DEFINE_integer(name, None, f"train in several processes: {meaning}.", lower_bound=0, flag_values=values)
     text("checkpoint", "latest", "Other modes: latest, best, or a step.")
     text("split", "valid", "Other modes: whose images, train, valid or test.")
     text("input", "", "Other modes: the images to use instead, a folder or a .zip.")

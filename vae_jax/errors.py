@@ -9,6 +9,10 @@ class Diverged(Exception):
     """A loss or gradient that is not finite: names the step and the last good checkpoint. Exit code 3."""
 
 
+class NotSaved(Exception):
+    """A checkpoint that could not be written, for want of room above all; those before it stand."""
+
+
 class Interrupted(SystemExit):
     """SIGINT or SIGTERM, after the state was checkpointed: exit code 130 or 143."""
 

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from flax import jax_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
@@ -22,6 +21,13 @@ PyTree = Any
 def make_mesh() -> Mesh:
     """Return the mesh over all devices. Auto axes: under Explicit ones, sorts and pairwise terms raise."""
     return jax.make_mesh((jax.device_count(),), (AXIS,), axis_types=(AxisType.Auto,))
+
+
+def check_devices(name: str, batch_size: int, mesh: Mesh) -> None:
+    """Raise errors.UserError if `config.parallel` or the batch size does not suit the mesh's devices."""
+    if name == "pmap" and jax.process_count() > 1:
+        raise errors.UserError("config.parallel=pmap is for the devices of one process; use jit for several processes")
+    check_batch_size(batch_size, mesh.size)
 
 
 def check_batch_size(batch_size: int, num_devices: int) -> None:
@@ -44,9 +50,30 @@ def split(mesh: Mesh, *, axis: int = 0) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec(*(None,) * axis, AXIS))
 
 
+def put(array: np.ndarray, sharding: NamedSharding) -> jax.Array:
+    """Lay an array that every process has out as `sharding`; a process reads only the rows of its own devices."""
+    return jax.make_array_from_callback(array.shape, sharding, lambda index: np.asarray(array[index]))
+
+
 def put_batch(images: np.ndarray, mesh: Mesh) -> jax.Array:
     """Split a batch among the devices, or copy it to all where it does not divide (the last of an evaluation)."""
-    return jax.device_put(images, replicated(mesh) if len(images) % mesh.size else split(mesh))
+    return put(images, replicated(mesh) if len(images) % mesh.size else split(mesh))
+
+
+def replicate(tree: PyTree, mesh: Mesh) -> PyTree:
+    """Copy a tree of arrays and typed keys, the same in every process, to all devices of the mesh."""
+
+    def copy(leaf: jax.Array) -> jax.Array:
+        if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            return jax.random.wrap_key_data(copy(jax.random.key_data(leaf)), impl=jax.random.key_impl(leaf))
+        return put(np.array(leaf), replicated(mesh))
+
+    return jax.tree.map(copy, tree)
+
+
+def local(tree: PyTree) -> PyTree:
+    """Return this process's own copy of replicated arrays, on one device, to compute with alone."""
+    return jax.tree.map(lambda leaf: leaf.addressable_data(0), tree)
 
 
 class Runner(NamedTuple):
@@ -60,14 +87,9 @@ class Runner(NamedTuple):
 
 def jit_runner(call: Callable[..., Any], mesh: Mesh) -> Runner:
     """Run under jit: parameters replicated, axis 1 of the raw batches split."""
-
-    def place(state: PyTree) -> PyTree:
-        # Copied first: device_put may share its source's buffers, and the state is donated.
-        return jax.device_put(jax.tree.map(jnp.copy, state), replicated(mesh))
-
     return Runner(
         jax.jit(call, donate_argnums=0, out_shardings=replicated(mesh)),
-        place,
+        lambda state: replicate(state, mesh),
         lambda state: state,
         split(mesh, axis=1),
     )

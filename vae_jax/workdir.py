@@ -40,7 +40,7 @@ def create(workdir: str | os.PathLike[str]) -> pathlib.Path:
         path.mkdir(parents=True, exist_ok=True)
         probe = path / f".probe.{os.getpid()}"
         probe.touch()
-        probe.unlink()
+        probe.unlink(missing_ok=True)  # another process's on another machine may have its name
     except OSError as error:
         reason = "is a file" if path.is_file() else f"cannot be written ({error.strerror})"
         raise errors.UserError(f"workdir {workdir} {reason}; choose another --workdir") from None

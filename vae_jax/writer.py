@@ -1,7 +1,9 @@
 """What a run says: metrics.jsonl, TensorBoard, and a progress line. The only room with a metrics backend."""
 
+import contextlib
 import json
 import math
+import os
 import pathlib
 import sys
 import time
@@ -12,20 +14,22 @@ import numpy as np
 Scalars = dict[str, float]
 
 HPARAM_METRICS = ("eval/loss", "eval/elbo", "eval/distortion", "eval/kl")  # columns of TensorBoard's table of runs
+FLUSH_SECONDS = 10.0  # between flushes of TensorBoard's file, each of which waits for the disk
 
 
 class Writer:
-    """Writes scalars and images of one run; on resume, what was written past the step is dropped first."""
+    """Writes scalars and images of one run; on resume, what was written past the step is dropped first.
+
+    An OSError (a full disk) may come out of every method; the lines it kept back are written by the next call.
+    """
 
     def __init__(self, workdir: pathlib.Path, *, resumed_at: int = 0):
-        import tensorboardX
-
         self._path = workdir / "metrics.jsonl"
         self._latents = workdir / "latents.jsonl"
         for path in (self._path, self._latents):
             _drop_lines_after(path, resumed_at)
         self._lines = open(self._path, "a")  # noqa: SIM115 - closed by close()
-        self._board = tensorboardX.SummaryWriter(str(workdir / "tensorboard"), purge_step=resumed_at + 1)
+        self._board = _Board(workdir / "tensorboard", resumed_at + 1)
 
     def write_scalars(self, step: int, split: str, scalars: Scalars) -> None:
         """Append {"step", "split", name: value} and the same to TensorBoard; non-finite values become null."""
@@ -33,8 +37,9 @@ class Writer:
         finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
         self._lines.write(json.dumps({"step": step, "split": split} | finite) + "\n")
         self._lines.flush()
-        for name, value in values.items():
-            self._board.add_scalar(f"{split}/{name}", value, step)
+        from tensorboardX import summary
+
+        self._board.add(step, *(summary.scalar(f"{split}/{name}", value) for name, value in values.items()))
 
     def write_latents(self, step: int, kl: np.ndarray | None) -> None:
         """Append {"step", "kl": [D]} to latents.jsonl, nats, and the KL's histogram to TensorBoard."""
@@ -42,27 +47,97 @@ class Writer:
             return
         with open(self._latents, "a") as lines:
             lines.write(json.dumps({"step": step, "kl": [round(float(value), 6) for value in kl]}) + "\n")
-        self._board.add_histogram("kl_per_latent", kl, step)
+        from tensorboardX import summary
+
+        self._board.add(step, summary.histogram("kl_per_latent", kl, "auto"))
 
     def write_image(self, step: int, name: str, sheet: np.ndarray) -> None:
         """Add a picture [H, W, 3] to TensorBoard."""
-        self._board.add_image(name, sheet, step, dataformats="HWC")
+        from tensorboardX import summary
+
+        self._board.add(step, summary.image(name, sheet, dataformats="HWC"))
 
     def write_config(self, config: dict[str, Any]) -> None:
         """Add a configuration, by dotted names, as text and as hyperparameters beside the evaluation's scalars."""
         from tensorboardX import summary
 
-        self._board.add_text("config", f"```\n{json.dumps(config, indent=2)}\n```", 0)
         plain = {
             name: value if isinstance(value, bool | int | float | str) else json.dumps(value)
             for name, value in config.items()
         }
-        for part in summary.hparams(plain, dict.fromkeys(HPARAM_METRICS, 0.0)):
-            self._board.file_writer.add_summary(part)
+        text = summary.text("config", f"```\n{json.dumps(config, indent=2)}\n```")
+        self._board.add(0, text, *summary.hparams(plain, dict.fromkeys(HPARAM_METRICS, 0.0)))
 
     def close(self) -> None:
-        self._lines.close()
-        self._board.close()
+        with contextlib.closing(self._lines):
+            self._board.close()
+
+
+class SilentWriter(Writer):
+    """The writer of a process that leaves writing to another."""
+
+    def __init__(self):
+        pass
+
+    def write_scalars(self, step: int, split: str, scalars: Scalars) -> None:
+        pass
+
+    def write_latents(self, step: int, kl: np.ndarray | None) -> None:
+        pass
+
+    def write_image(self, step: int, name: str, sheet: np.ndarray) -> None:
+        pass
+
+    def write_config(self, config: dict[str, Any]) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class _Board:
+    """TensorBoard's event files, written in the caller's thread.
+
+    tensorboardX's SummaryWriter has a thread of its own, which a full disk kills, and a queue that then blocks.
+    """
+
+    def __init__(self, directory: pathlib.Path, purge_step: int):
+        directory.mkdir(exist_ok=True)
+        self._directory, self._purge_step = directory, purge_step
+        self._file: Any = None
+        self._flushed = time.monotonic()
+
+    def add(self, step: int, *summaries: Any) -> None:
+        """Write an event for each summary. After an error the file may be cut short: the next call begins another."""
+        from tensorboardX.proto import event_pb2
+
+        try:
+            if self._file is None:
+                self._file = self._open()
+            for item in summaries:
+                self._file.write_event(event_pb2.Event(wall_time=time.time(), step=step, summary=item))
+            if time.monotonic() - self._flushed > FLUSH_SECONDS:
+                self._file.flush()
+                self._flushed = time.monotonic()
+        except OSError:
+            self._file = None
+            raise
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def _open(self) -> Any:
+        """Begin a file, telling TensorBoard to forget what an earlier one has from `purge_step` on."""
+        from tensorboardX import event_file_writer
+        from tensorboardX.proto import event_pb2
+
+        file = event_file_writer.EventsWriter(str(self._directory / "events"), f".{os.getpid()}.{time.time_ns()}")
+        start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+        file.write_event(event_pb2.Event(step=self._purge_step, file_version="brain.Event:2"))
+        file.write_event(event_pb2.Event(step=self._purge_step, session_log=start))
+        self._purge_step = sys.maxsize // 2  # a further file of this run purges nothing
+        return file
 
 
 def _drop_lines_after(path: pathlib.Path, step: int) -> None:
@@ -120,3 +195,13 @@ class Progress:
         hours, rest = divmod(left, 3600)
         clock = f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60}:{rest % 60:02d}"
         return f"{rate * self._batch_size:,.0f} images/s  {clock} left  "
+
+
+class SilentProgress(Progress):
+    """The progress of a process that leaves talking to another."""
+
+    def update(self, step: int, scalars: Scalars) -> None:
+        pass
+
+    def say(self, text: str) -> None:
+        pass

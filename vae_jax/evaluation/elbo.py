@@ -43,7 +43,7 @@ def evaluate(
     """
     totals: Metrics = {}
     for index, rows in enumerate(batches.evaluation_slices(len(images), batch_size)):
-        part = put(np.asarray(images[rows]))
+        part = put(images[rows])
         metrics = jax.device_get(eval_step(variables, part, jax.random.fold_in(key, index), step))
         for name, value in metrics.items():
             totals[name] = totals.get(name, 0.0) + float(value) * len(part)

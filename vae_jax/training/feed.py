@@ -1,6 +1,7 @@
 """Where a call's images come from: gathered on the device, or on the host ahead of time. The same numbers."""
 
 import contextlib
+import functools
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -51,13 +52,24 @@ def open_feed(
 
     placement = config.data.placement
     if placement == "device" or (placement == "auto" and fits_device(images)):
-        resident = jax.device_put(np.asarray(images), parallel.replicated(sharding.mesh))
+        resident = parallel.put(images, parallel.replicated(sharding.mesh))
         gather = jax.jit(lambda data, index: {"image": data[index]}, out_shardings=sharding)
         yield ((step, count, lambda s=step, c=count: gather(resident, indices(s, c))) for step, count in calls)
         return
 
-    def load(call: tuple[int, int]) -> tuple[int, int, np.ndarray]:
-        return *call, images[indices(*call)]
+    def load(call: tuple[int, int]) -> tuple[int, int, np.ndarray, tuple[int, ...]]:
+        rows = indices(*call)
+        return *call, images[rows[:, own_rows(sharding, rows.shape)]], (*rows.shape, *images.shape[1:])
+
+    def place(rows: np.ndarray, shape: tuple[int, ...]) -> Raw:
+        return {"image": jax.make_array_from_process_local_data(sharding, rows, shape)}
 
     with contextlib.closing(batches.prefetch(load, calls, LOOKAHEAD)) as loaded:
-        yield ((s, c, lambda a=array: {"image": jax.device_put(a, sharding)}) for s, c, array in loaded)
+        yield ((s, c, functools.partial(place, rows, shape)) for s, c, rows, shape in loaded)
+
+
+def own_rows(sharding: Any, shape: tuple[int, int]) -> np.ndarray:
+    """Return the positions in a batch that this process's devices hold; `shape` is [S, B], int [B of them]."""
+    positions = np.arange(shape[1])
+    slices = sharding.addressable_devices_indices_map(shape).values()
+    return np.unique(np.concatenate([positions[index[1]] for index in slices]))

@@ -1,5 +1,6 @@
 """Train from a configuration and a directory: step, log, evaluate, picture, checkpoint."""
 
+import contextlib
 import functools
 import math
 import os
@@ -10,19 +11,14 @@ from typing import Any
 import jax
 import numpy as np
 
-from vae_jax import checkpoint, configuration, errors, parallel, pictures, sampling, workdir
-from vae_jax.data import batches, sources
+from vae_jax import checkpoint, configuration, errors, parallel, processes, workdir
 from vae_jax.data import dataset as datasets
+from vae_jax.data import sources
 from vae_jax.evaluation import elbo
-from vae_jax.training import feed, interrupts
+from vae_jax.training import feed, interrupts, sheets
 from vae_jax.training import run as runs
 from vae_jax.training import state as states
 
-NUM_PICTURES = 64  # samples on a sheet
-NUM_CODES = 256  # images whose codes the KL of each latent is taken from
-NUM_PAIRS = 32  # originals with their reconstructions on a sheet
-NUM_FRAMES = 60  # at most, of the samples over training
-FRAME_MILLISECONDS = 250
 RUN_AHEAD = 2  # calls dispatched before the loop looks at a result
 
 
@@ -53,22 +49,28 @@ def train(
         config.data.source = "array"
     configuration.validate(config)
     path = workdir.create(workdir_path)
-    with workdir.locked(path), interrupts.deferred() as interrupt:
+    with (
+        processes.locked(path),
+        interrupts.deferred() as interrupt,
+        checkpoint.quiet(),
+        contextlib.ExitStack() as closing,
+        processes.leaving_when_others_die(),
+    ):
         stored = workdir.read_config(path)
         if stored is not None:
             runs.check_same_run(stored, config, path)
-        dataset = sources.load(config.data) if images is None else _from_array(images)
+        with processes.leader_first("data"):
+            dataset = sources.load(config.data) if images is None else _from_array(images)
         config = runs.resolve(config, dataset)
         mesh = parallel.make_mesh()
-        parallel.check_batch_size(config.data.batch_size, mesh.size)
+        parallel.check_devices(config.parallel, config.data.batch_size, mesh)
         run, state = runs.open_run(config, path, dataset, objective, mesh, init_from)
-        workdir.write_json(path / "config.json", configuration.to_json(config))
-        try:
-            return _loop(run, state, interrupt)
-        finally:
-            run.progress.end()
-            run.writer.close()
-            run.manager.close()
+        closing.callback(checkpoint.close, run.manager)
+        closing.callback(runs.tolerantly, run, "the last metrics", run.writer.close)
+        closing.callback(run.progress.end)
+        if processes.leads():
+            workdir.write_json(path / "config.json", configuration.to_json(config))
+        return _loop(run, state, interrupt)
 
 
 def _from_array(images: np.ndarray) -> datasets.Dataset:
@@ -87,22 +89,24 @@ def _loop(run: runs.Run, state: states.TrainState, interrupt: interrupts.Interru
     began = time.monotonic()
     step = first = int(run.runner.plain(state).step)
     best = checkpoint.best_score(run.manager)
-    window = _Window(run)
+    window, stopping = _Window(run), False
     if first == num_steps and run.manager.all_steps():
         run.progress.say(f"finished at step {step}; nothing left to train")
         return run.runner.plain(state)
     if not first:
-        run.writer.write_config(configuration.flatten(configuration.to_json(config)))
+        settings = configuration.flatten(configuration.to_json(config))
+        runs.tolerantly(run, "the configuration for TensorBoard", run.writer.write_config, settings)
     with feed.open_feed(config, run.dataset.train["image"], run.runner.raw_sharding, first, num_steps) as calls:
-        for start, count, raw in calls:
+        for number, (start, count, raw) in enumerate(calls):
             state, metrics = run.runner.call(state, raw())
             step = start + count
+            stopping = interrupt.reached(number)
             window.add(start, metrics)
             if start == first:
                 jax.block_until_ready(metrics)
                 run.progress.say(f"first step after {time.monotonic() - began:.1f} s")
                 run.progress.begin(step)
-            last = step == num_steps or interrupt.signal is not None
+            last = step == num_steps or stopping
             if last or _due(start, step, config.log_every):
                 window.log(step)
             score = None
@@ -110,20 +114,19 @@ def _loop(run: runs.Run, state: states.TrainState, interrupt: interrupts.Interru
                 window.check()
                 score = _evaluate(run, run.runner.plain(state), step)
             if step == num_steps or _due(start, step, config.image_every):
-                _draw(run, run.runner.plain(state), step)
+                sheets.draw(run, run.runner.plain(state), step)
             improved = score is not None and math.isfinite(score) and (best is None or score > best)
             if last or improved or _due(start, step, config.checkpoint_every):
                 window.check()
-                best = score if improved else best
-                _checkpoint(run, run.runner.plain(state), score)
-            if interrupt.signal is not None:
+                saved = _checkpoint(run, run.runner.plain(state), score, last=last)
+                best = score if improved and saved else best
+            if stopping:
                 break
     if first == num_steps:
-        _checkpoint(run, run.runner.plain(state), None)
+        _checkpoint(run, run.runner.plain(state), None, last=True)
     elif step == num_steps:
-        _animate(run)
-    run.manager.wait_until_finished()
-    if interrupt.signal is not None:
+        sheets.animate(run)
+    if stopping:
         run.progress.say(f"stopped at step {step}, checkpointed; the same command goes on from there")
         raise errors.Interrupted(interrupt.signal)
     run.progress.say(f"finished {step} steps; checkpoints, pictures and metrics are in {run.path}")
@@ -155,7 +158,7 @@ class _Window:
         means = {name: float(np.mean(np.concatenate([m[name] for m in self._done]))) for name in self._done[0]}
         means["skipped"] = sum(float(np.sum(~m["finite"])) for m in self._done)
         del means["finite"]
-        self._run.writer.write_scalars(step, "train", means)
+        runs.tolerantly(self._run, "metrics", self._run.writer.write_scalars, step, "train", means)
         self._run.progress.update(step, means)
         self._done.clear()
 
@@ -171,7 +174,6 @@ class _Window:
 
 
 def _divergence(run: runs.Run, step: int, metrics: Any, offset: int) -> str:
-    run.manager.wait_until_finished()
     good = run.manager.latest_step()
     kept = (
         f"the last good checkpoint is {run.path / 'checkpoints' / str(good)}"
@@ -190,7 +192,7 @@ def _evaluate(run: runs.Run, state: states.TrainState, step: int) -> float:
     images = run.dataset.valid["image"]
     put = functools.partial(parallel.put_batch, mesh=run.mesh)
     metrics = elbo.evaluate(run.eval_step, variables, images, run.config.data.batch_size, run.keys["eval"], step, put)
-    run.writer.write_scalars(step, "eval", metrics)
+    runs.tolerantly(run, "metrics", run.writer.write_scalars, step, "eval", metrics)
     numbers = "  ".join(
         f"{name} {metrics[name]:.2f}" for name in ("loss", "elbo", "distortion", "kl") if name in metrics
     )
@@ -198,34 +200,19 @@ def _evaluate(run: runs.Run, state: states.TrainState, step: int) -> float:
     return elbo.score(metrics)
 
 
-def _draw(run: runs.Run, state: states.TrainState, step: int) -> None:
-    """Write samples from the run's fixed noise, images (of validation, if any) above their reconstructions, and KLs.
+def _checkpoint(run: runs.Run, state: states.TrainState, score: float | None, *, last: bool) -> bool:
+    """Save the state; return whether that worked. Where it did not, training goes on and the next interval tries again.
 
-    The KL of each latent is a mean over NUM_CODES images, next to nothing beside an evaluation.
+    Raises:
+        errors.UserError: the last one of the run could not be written.
     """
-    variables = states.inference_variables(state)
-    images = np.asarray((run.dataset.valid or run.dataset.train)["image"][:NUM_CODES])
-    posterior = sampling.encode(run.model, variables, batches.binarized(images, run.config.data.binarize))
-    run.writer.write_latents(step, np.asarray(posterior.kl()).mean(0) if hasattr(posterior, "kl") else None)
-    originals = images[:NUM_PAIRS]
-    sheets = {
-        "samples": pictures.grid(sampling.sample(run.model, variables, run.keys["pictures"], NUM_PICTURES)),
-        "reconstructions": pictures.beside(
-            originals, sampling.decode(run.model, variables, posterior.mean[:NUM_PAIRS])
-        ),
-    }
-    for name, sheet in sheets.items():
-        pictures.save_png(run.path / "images" / f"{name}_{step:07d}.png", sheet)
-        run.writer.write_image(step, name, sheet)
-
-
-def _animate(run: runs.Run) -> None:
-    """Write images/samples.gif: the samples of the run's fixed noise, over its course."""
-    files = sorted((run.path / "images").glob("samples_*.png"))
-    chosen = np.unique(np.linspace(0, len(files) - 1, min(len(files), NUM_FRAMES)).round().astype(int))
-    frames = [pictures.load_png(files[index]) for index in chosen]
-    pictures.save_gif(run.path / "images" / "samples.gif", frames, FRAME_MILLISECONDS)
-
-
-def _checkpoint(run: runs.Run, state: states.TrainState, score: float | None) -> None:
-    checkpoint.save(run.manager, state, configuration.to_json(run.config), score)
+    try:
+        return checkpoint.save(run.manager, state, configuration.to_json(run.config), score)
+    except errors.NotSaved as error:
+        good = run.manager.latest_step()
+        kept = f"the last one is that of step {good}" if good is not None else "there is none yet"
+        what = f"the checkpoint of step {int(state.step)} could not be written ({error}); {kept}"
+        if last:
+            raise errors.UserError(f"{what}; make room and run the same command again") from None
+        run.progress.say(f"{what}; training goes on, and the next interval tries again")
+        return False

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from vae_jax import checkpoint, configuration, errors, models, parallel, workdir, writer
+from vae_jax import checkpoint, configuration, errors, models, parallel, processes, workdir, writer
 from vae_jax.data import batches
 from vae_jax.data.dataset import Dataset
 from vae_jax.evaluation import elbo
@@ -91,7 +91,8 @@ def open_run(
 
     seed = jax.random.key(config.seed)
     keys = {name: fold_in_name(seed, name) for name in ("init", "loop", "eval", "pictures")}
-    progress = writer.Progress(num_steps, steps_per_epoch, data.batch_size)
+    talk = writer.Progress if processes.leads() else writer.SilentProgress
+    progress = talk(num_steps, steps_per_epoch, data.batch_size)
     variables = models.set_output_bias(model, models.init(model, keys["init"]), dataset.train["image"])
     progress.say(_describe(config, variables, num_steps, steps_per_epoch, dataset))
     if objective is None:
@@ -101,7 +102,7 @@ def open_run(
     if init_from is not None and not manager.all_steps():
         variables = _initial_weights(init_from, variables)
     state = states.create_state(variables, tx, keys["loop"], ema=config.ema_decay > 0)
-    state = jax.device_put(state, parallel.replicated(mesh))
+    state = parallel.replicate(state, mesh)
     restored = checkpoint.restore_state(manager, state, warn=progress.say)
     if restored is not None:
         state = restored
@@ -121,11 +122,19 @@ def open_run(
         eval_step=elbo.make_eval_step(model, eval_loss, functools.partial(prepare, flip=False)),
         mesh=mesh,
         manager=manager,
-        writer=writer.Writer(path, resumed_at=step),
+        writer=writer.Writer(path, resumed_at=step) if processes.leads() else writer.SilentWriter(),
         progress=progress,
         keys=keys,
     )
     return run, runner.place(state)
+
+
+def tolerantly(run: Run, what: str, write: Callable[..., None], *arguments: Any) -> None:
+    """Write what training can do without: a full disk is told, and training goes on."""
+    try:
+        write(*arguments)
+    except OSError as error:
+        run.progress.say(f"{what} could not be written ({error.strerror or error}); training goes on")
 
 
 def _make_runner(
