@@ -11,7 +11,19 @@ import numpy as np
 
 from vae_jax import checkpoint, configuration, models, sampling, workdir
 from vae_jax.data import batches, cache, dataset
-from vae_jax.evaluation import aggregate, bits, bound, collapse, elbo, encodings, features, frechet, generated, table
+from vae_jax.evaluation import (
+    aggregate,
+    bits,
+    bound,
+    collapse,
+    disentanglement,
+    elbo,
+    encodings,
+    features,
+    frechet,
+    generated,
+    table,
+)
 from vae_jax.evaluation.inputs import inputs
 from vae_jax.losses import reconstruction
 from vae_jax.modes import restored
@@ -74,6 +86,7 @@ def run(path: str, options: Options, say: restored.Say = print) -> Section:
         "latents": _latents(encoded, stochastic="kl" in metrics),
         "aggregate": _aggregate(subject, encoded, options) if "kl" in metrics else {},
         "generated": _generated(subject, encoded, options),
+        "disentanglement": _disentanglement(subject, encoded, stochastic="kl" in metrics),
     }
     evaluation = measured_on | {name: section for name, section in sections.items() if section}
     file = pathlib.Path(path) / "evaluation.json"
@@ -218,6 +231,14 @@ def _generated(subject: Subject, encoded: encodings.Encodings, options: Options)
         "features": described.described,
         **compared,
     }
+
+
+def _disentanglement(subject: Subject, encoded: encodings.Encodings, *, stochastic: bool) -> Section:
+    """Codes against the source's factors, where it has them."""
+    if "factors" not in subject.split:
+        return {}
+    key, posterior = fold_in_name(subject.key, "disentanglement"), Gaussian(encoded.mean, encoded.logvar)
+    return disentanglement.scores(key, posterior, np.asarray(subject.split["factors"]), stochastic=stochastic)
 
 
 def _choose(num_data: int, num: int) -> np.ndarray:
