@@ -195,7 +195,8 @@ def _latents(encoded: encodings.Encodings, *, stochastic: bool) -> Section:
 
 def _aggregate(subject: Subject, encoded: encodings.Encodings, options: Options) -> Section:
     num = min(options.num_images, MAX_AGGREGATE, len(encoded.mean))
-    posterior = Gaussian(encoded.mean[:num], encoded.logvar[:num])
+    rows = _choose(len(encoded.mean), num)
+    posterior = Gaussian(encoded.mean[rows], encoded.logvar[rows])
     section = aggregate.kl_split(fold_in_name(subject.key, "aggregate"), posterior) | {"num_encodings": num}
     if section["mutual_information"] > 0.9 * section["largest_mutual_information"]:
         section["note"] = (
@@ -207,8 +208,10 @@ def _aggregate(subject: Subject, encoded: encodings.Encodings, options: Options)
 
 def _generated(subject: Subject, encoded: encodings.Encodings, options: Options) -> Section:
     """Samples, reconstructions and, for a floor, other real images against as many images of the split."""
-    images = subject.split["image"]
-    num = min(options.num_images, len(images))
+    images, other = subject.split["image"], "valid" if options.split == "train" else "train"
+    real = (getattr(subject.others, other, None) or {"image": ()})["image"]
+    has_floor = len(real) > frechet.NEIGHBOURS
+    num = min(options.num_images, len(images), len(real) if has_floor else len(images))  # as many in every set
     if num <= frechet.NEIGHBOURS:
         return {"absent": f"{num} images are too few to compare sets of images"}
     described = _features(subject)
@@ -217,13 +220,11 @@ def _generated(subject: Subject, encoded: encodings.Encodings, options: Options)
         "samples": sampling.sample(subject.model, subject.variables, fold_in_name(subject.key, "samples"), num),
         "reconstructions": sampling.decode(subject.model, subject.variables, encoded.mean[rows]),
     }
-    other = "valid" if options.split == "train" else "train"
-    real = getattr(subject.others, other, None)
-    if real is not None and len(real["image"]) > frechet.NEIGHBOURS:
-        sets["floor"] = np.asarray(real["image"][_choose(len(real["image"]), num)])
+    if has_floor:
+        sets["floor"] = np.asarray(real[_choose(len(real), num)])
     compared = generated.compare(described, np.asarray(images[rows]), sets)
-    if "floor" in compared:
-        compared["floor"] = {"images": f"{other} split", "num_images": len(sets["floor"])} | compared["floor"]
+    if has_floor:
+        compared["floor"] = {"images": f"{other} split"} | compared["floor"]
     return {
         "num_images": num,
         "neighbours": frechet.NEIGHBOURS,
