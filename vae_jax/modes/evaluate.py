@@ -28,7 +28,7 @@ from vae_jax.evaluation.inputs import inputs
 from vae_jax.losses import reconstruction
 from vae_jax.modes import restored
 from vae_jax.modes.options import Options
-from vae_jax.posteriors import LOG_2PI, Gaussian
+from vae_jax.posteriors import Gaussian
 from vae_jax.random import fold_in_name
 from vae_jax.training import build
 
@@ -124,10 +124,13 @@ def _bound(subject: Subject, metrics: Section, options: Options) -> Section:
     if "elbo" not in metrics or likelihood is None:
         return {"absent": "without a normalised likelihood and a posterior with a density, log p(x) has no bound here"}
     section = {name: metrics[name] for name in ("elbo", "distortion", "kl")}
-    weighted = _importance_weighted(subject, _fixed(likelihood, metrics["distortion"], subject), options)
     shape, data = subject.split["image"].shape[1:], subject.config.data
-    binary = data.binarize != "none" or bits.is_binary(subject.split["image"])
     name = subject.config.objective.reconstruction.name
+    if name == "optimal_sigma":  # which no image has by itself
+        sigma = bound.implied_sigma(metrics["distortion"], math.prod(shape))
+        likelihood = functools.partial(reconstruction.gaussian, sigma=sigma)
+    weighted = _importance_weighted(subject, likelihood, options)
+    binary = data.binarize != "none" or bits.is_binary(subject.split["image"])
     scale = bits.bits_of(name, tuple(map(float, data.range)), dequantize=data.dequantize, binary=binary)
     if scale.offset is None:
         return section | {"importance_weighted": weighted, "no_bits_per_dimension": scale.meaning}
@@ -166,18 +169,6 @@ def _importance_weighted(subject: Subject, likelihood: Any, options: Options) ->
         "num_images": num_images,
         "elbo_of_these_images": float(values.elbo.mean()),
     }
-
-
-def _fixed(likelihood: Any, distortion: float, subject: Subject) -> Any:
-    """The likelihood itself, or for optimal_sigma, which no image has by itself, the Gaussian of the split's sigma.
-
-    The distortion is P/2 (ln sigma^2 + 1 + ln 2 pi) at the optimum, averaged over batches.
-    """
-    if subject.config.objective.reconstruction.name != "optimal_sigma":
-        return likelihood
-    pixels = math.prod(subject.split["image"].shape[1:])
-    sigma = math.exp(distortion / pixels - 0.5 * (1.0 + LOG_2PI))
-    return functools.partial(reconstruction.gaussian, sigma=sigma)
 
 
 def _latents(encoded: encodings.Encodings, *, stochastic: bool) -> Section:
