@@ -12,6 +12,7 @@ import main
 import vae_jax
 from configs import base
 from vae_jax import errors, modes, posteriors, priors
+from vae_jax.evaluation import interventions
 from vae_jax.modes import codes
 
 IMAGES = np.random.default_rng(1).integers(0, 256, (40, 8, 8, 1)).astype(np.uint8)
@@ -20,7 +21,7 @@ IMAGES = np.random.default_rng(1).integers(0, 256, (40, 8, 8, 1)).astype(np.uint
 @pytest.fixture(scope="module")
 def workdir(tmp_path_factory):
     root = tmp_path_factory.mktemp("modes")
-    np.savez(root / "images.npz", images=IMAGES, label=np.arange(40))
+    np.savez(root / "images.npz", images=IMAGES, label=np.arange(40), factors=np.arange(80).reshape(40, 2) % 3)
     config = base.get_config()
     config.update_from_flattened_dict(
         {
@@ -202,10 +203,12 @@ def test_evaluate_compares_generated_images_by_features_of_ones_own(workdir, tmp
     (tmp_path / "my_features.py").write_text("def corner(images):\n    return images[:, 2:5, 2:5, 0].reshape(-1, 9)\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(interventions, "NUM_TRAIN", 100)
     words = "--mode evaluate --split train --num_images 20 --num_samples 3 --features my_features:corner".split()
     assert main.main(["main.py", "--workdir", str(workdir), *words, "--allow_import"]) == 0
     evaluation = json.loads((workdir / "evaluation.json").read_text())
     assert evaluation["aggregate"]["num_encodings"] == 20
+    assert evaluation["disentanglement"]["values_of_factors"] == [3, 3]
     generated = evaluation["generated"]
     assert generated["features"]["name"] == "my_features:corner" and generated["num_images"] == 20
     assert "floor" not in generated  # the validation split has four images

@@ -85,3 +85,9 @@ def test_the_standard_error_is_that_of_the_mean():
     values = np.random.default_rng(0).normal(size=400) * 3.0
     assert bound.standard_error(values) == pytest.approx(stats.sem(values))
     assert bound.standard_error(values[:1]) is None
+
+
+def test_the_implied_sigma_is_the_optimal_one():
+    pred = X + np.random.default_rng(1).normal(size=X.shape).astype(np.float32)
+    distortion = float(reconstruction.optimal_sigma(pred, X).mean())
+    assert bound.implied_sigma(distortion, 3) == pytest.approx(np.sqrt(np.square(pred - X).mean()), rel=1e-5)

@@ -5,6 +5,7 @@
 The noise of sample k of image n is a function of (key, n, k), so that the bound does not depend on how the work is cut.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from vae_jax.evaluation.inputs import pad
 from vae_jax.losses import bounds
+from vae_jax.posteriors import LOG_2PI
 
 PIXELS_PER_CALL = 2**22  # pixel values decoded in one call, which bounds its memory
 DECODES_PER_CALL = 2048
@@ -101,6 +103,11 @@ def bounds_of(
             elbo.append((total / num_samples)[: len(part)])
         done += len(x)
     return Bounds(np.concatenate(bound), np.concatenate(elbo))
+
+
+def implied_sigma(distortion: float, pixels: int) -> float:
+    """The sigma of which P/2 (ln sigma^2 + 1 + ln 2 pi) is the distortion: that of `optimal_sigma` on a split."""
+    return math.exp(distortion / pixels - 0.5 * (1.0 + LOG_2PI))
 
 
 def standard_error(values: np.ndarray) -> float | None:

@@ -46,6 +46,8 @@ def _text(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, list):
+        if all(isinstance(item, int) for item in value):
+            return ", ".join(map(str, value))
         shown = ", ".join(f"{item:.2f}" for item in sorted(value, reverse=True)[:ITEMS])
         return shown if len(value) <= ITEMS else f"{shown}, and {len(value) - ITEMS} more"
     return str(value)

@@ -11,12 +11,24 @@ import numpy as np
 
 from vae_jax import checkpoint, configuration, models, sampling, workdir
 from vae_jax.data import batches, cache, dataset
-from vae_jax.evaluation import aggregate, bits, bound, collapse, elbo, encodings, features, frechet, generated, table
+from vae_jax.evaluation import (
+    aggregate,
+    bits,
+    bound,
+    collapse,
+    disentanglement,
+    elbo,
+    encodings,
+    features,
+    frechet,
+    generated,
+    table,
+)
 from vae_jax.evaluation.inputs import inputs
 from vae_jax.losses import reconstruction
 from vae_jax.modes import restored
 from vae_jax.modes.options import Options
-from vae_jax.posteriors import LOG_2PI, Gaussian
+from vae_jax.posteriors import Gaussian
 from vae_jax.random import fold_in_name
 from vae_jax.training import build
 
@@ -74,6 +86,7 @@ def run(path: str, options: Options, say: restored.Say = print) -> Section:
         "latents": _latents(encoded, stochastic="kl" in metrics),
         "aggregate": _aggregate(subject, encoded, options) if "kl" in metrics else {},
         "generated": _generated(subject, encoded, options),
+        "disentanglement": _disentanglement(subject, encoded, stochastic="kl" in metrics),
     }
     evaluation = measured_on | {name: section for name, section in sections.items() if section}
     file = pathlib.Path(path) / "evaluation.json"
@@ -111,10 +124,13 @@ def _bound(subject: Subject, metrics: Section, options: Options) -> Section:
     if "elbo" not in metrics or likelihood is None:
         return {"absent": "without a normalised likelihood and a posterior with a density, log p(x) has no bound here"}
     section = {name: metrics[name] for name in ("elbo", "distortion", "kl")}
-    weighted = _importance_weighted(subject, _fixed(likelihood, metrics["distortion"], subject), options)
     shape, data = subject.split["image"].shape[1:], subject.config.data
-    binary = data.binarize != "none" or bits.is_binary(subject.split["image"])
     name = subject.config.objective.reconstruction.name
+    if name == "optimal_sigma":  # which no image has by itself
+        sigma = bound.implied_sigma(metrics["distortion"], math.prod(shape))
+        likelihood = functools.partial(reconstruction.gaussian, sigma=sigma)
+    weighted = _importance_weighted(subject, likelihood, options)
+    binary = data.binarize != "none" or bits.is_binary(subject.split["image"])
     scale = bits.bits_of(name, tuple(map(float, data.range)), dequantize=data.dequantize, binary=binary)
     if scale.offset is None:
         return section | {"importance_weighted": weighted, "no_bits_per_dimension": scale.meaning}
@@ -155,18 +171,6 @@ def _importance_weighted(subject: Subject, likelihood: Any, options: Options) ->
     }
 
 
-def _fixed(likelihood: Any, distortion: float, subject: Subject) -> Any:
-    """The likelihood itself, or for optimal_sigma, which no image has by itself, the Gaussian of the split's sigma.
-
-    The distortion is P/2 (ln sigma^2 + 1 + ln 2 pi) at the optimum, averaged over batches.
-    """
-    if subject.config.objective.reconstruction.name != "optimal_sigma":
-        return likelihood
-    pixels = math.prod(subject.split["image"].shape[1:])
-    sigma = math.exp(distortion / pixels - 0.5 * (1.0 + LOG_2PI))
-    return functools.partial(reconstruction.gaussian, sigma=sigma)
-
-
 def _latents(encoded: encodings.Encodings, *, stochastic: bool) -> Section:
     variances = collapse.mean_variances(encoded.mean)
     kl = collapse.kl_per_dimension(encoded.mean, encoded.logvar) if stochastic else None
@@ -182,7 +186,8 @@ def _latents(encoded: encodings.Encodings, *, stochastic: bool) -> Section:
 
 def _aggregate(subject: Subject, encoded: encodings.Encodings, options: Options) -> Section:
     num = min(options.num_images, MAX_AGGREGATE, len(encoded.mean))
-    posterior = Gaussian(encoded.mean[:num], encoded.logvar[:num])
+    rows = _choose(len(encoded.mean), num)
+    posterior = Gaussian(encoded.mean[rows], encoded.logvar[rows])
     section = aggregate.kl_split(fold_in_name(subject.key, "aggregate"), posterior) | {"num_encodings": num}
     if section["mutual_information"] > 0.9 * section["largest_mutual_information"]:
         section["note"] = (
@@ -194,8 +199,10 @@ def _aggregate(subject: Subject, encoded: encodings.Encodings, options: Options)
 
 def _generated(subject: Subject, encoded: encodings.Encodings, options: Options) -> Section:
     """Samples, reconstructions and, for a floor, other real images against as many images of the split."""
-    images = subject.split["image"]
-    num = min(options.num_images, len(images))
+    images, other = subject.split["image"], "valid" if options.split == "train" else "train"
+    real = (getattr(subject.others, other, None) or {"image": ()})["image"]
+    has_floor = len(real) > frechet.NEIGHBOURS
+    num = min(options.num_images, len(images), len(real) if has_floor else len(images))  # as many in every set
     if num <= frechet.NEIGHBOURS:
         return {"absent": f"{num} images are too few to compare sets of images"}
     described = _features(subject)
@@ -204,13 +211,11 @@ def _generated(subject: Subject, encoded: encodings.Encodings, options: Options)
         "samples": sampling.sample(subject.model, subject.variables, fold_in_name(subject.key, "samples"), num),
         "reconstructions": sampling.decode(subject.model, subject.variables, encoded.mean[rows]),
     }
-    other = "valid" if options.split == "train" else "train"
-    real = getattr(subject.others, other, None)
-    if real is not None and len(real["image"]) > frechet.NEIGHBOURS:
-        sets["floor"] = np.asarray(real["image"][_choose(len(real["image"]), num)])
+    if has_floor:
+        sets["floor"] = np.asarray(real[_choose(len(real), num)])
     compared = generated.compare(described, np.asarray(images[rows]), sets)
-    if "floor" in compared:
-        compared["floor"] = {"images": f"{other} split", "num_images": len(sets["floor"])} | compared["floor"]
+    if has_floor:
+        compared["floor"] = {"images": f"{other} split"} | compared["floor"]
     return {
         "num_images": num,
         "neighbours": frechet.NEIGHBOURS,
@@ -218,6 +223,14 @@ def _generated(subject: Subject, encoded: encodings.Encodings, options: Options)
         "features": described.described,
         **compared,
     }
+
+
+def _disentanglement(subject: Subject, encoded: encodings.Encodings, *, stochastic: bool) -> Section:
+    """Codes against the source's factors, where it has them."""
+    if "factors" not in subject.split:
+        return {}
+    key, posterior = fold_in_name(subject.key, "disentanglement"), Gaussian(encoded.mean, encoded.logvar)
+    return disentanglement.scores(key, posterior, np.asarray(subject.split["factors"]), stochastic=stochastic)
 
 
 def _choose(num_data: int, num: int) -> np.ndarray:
