@@ -71,10 +71,10 @@ def test_bars_are_as_high_as_their_values():
     assert rects[2].find(f"{SVG}title").text == "z<1: 0.000"
 
 
-def test_series_are_named_up_to_eight_and_names_are_escaped():
+def test_series_are_named_up_to_ten_and_names_are_escaped():
     few = [charts.Series(f"run<{n}>", [0, 1], [n, n + 1]) for n in range(2)]
     assert {"run<0>", "run<1>"} <= set(texts(parse(charts.lines(few, **LABELS))))
-    many = [charts.Series(f"z{n}", [0, 1], [n, n + 1]) for n in range(9)]
+    many = [charts.Series(f"z{n}", [0, 1], [n, n + 1]) for n in range(11)]
     assert "z0" not in texts(parse(charts.lines(many, **LABELS)))
 
 

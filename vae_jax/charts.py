@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 WIDTH, HEIGHT = 460, 280
-LEFT, RIGHT, TOP, BOTTOM = 66, 12, 42, 40
+LEFT, RIGHT, TOP, BOTTOM = 66, 18, 42, 40
 MANY_VALUES = 20
-MOST_NAMED = 8  # series with a colour and a place in the legend each; of more none is named
+MOST_NAMED = 10  # series with a colour and a place in the legend each; of more none is named
 
 # Okabe and Ito's colours, told apart by the colour-blind, but yellow and black for one that is seen on white.
 STYLE = """
@@ -16,8 +16,8 @@ svg.chart{font:11px system-ui,sans-serif;color:#222}
 svg.chart text{fill:currentColor} svg.chart .frame{stroke:currentColor;stroke-opacity:.18;fill:none}
 svg.chart .line{fill:none;stroke-width:1.6;stroke-linejoin:round} svg.chart .faint{stroke-opacity:.55;stroke-width:1}
 .c0{--c:#0072b2}.c1{--c:#d55e00}.c2{--c:#009e73}.c3{--c:#cc79a7}.c4{--c:#56b4e9}.c5{--c:#e69f00}.c6{--c:#7f7f7f}
-.c7{--c:#a65628} svg.chart .line{stroke:var(--c)} svg.chart .dot{fill:var(--c)}
-@media (prefers-color-scheme:dark){svg.chart{color:#ddd}.c0{--c:#4aa8e0}.c1{--c:#f08040}}
+.c7{--c:#a65628}.c8{--c:#a0a010}.c9{--c:#5540b0} svg.chart .line{stroke:var(--c)} svg.chart .dot{fill:var(--c)}
+@media (prefers-color-scheme:dark){svg.chart{color:#ddd}.c0{--c:#4aa8e0}.c1{--c:#f08040}.c9{--c:#9a8cf0}}
 """
 
 
@@ -54,7 +54,8 @@ def dots(series: Sequence[Series], *, title: str, x_label: str, y_label: str) ->
     if not xs:
         return ""
     x_axis, y_axis = _Axis(min(xs), max(xs), LEFT, WIDTH - RIGHT), _Axis(min(ys), max(ys), HEIGHT - BOTTOM, TOP)
-    drawn = [_dots(one, index, x_axis, y_axis, 4.0) for index, one in enumerate(series)]
+    radius = 4.0 if len(xs) <= MANY_VALUES else 1.8
+    drawn = [_dots(one, index, x_axis, y_axis, radius) for index, one in enumerate(series)]
     return _svg(title, x_label, y_label, x_axis.across() + y_axis.up(), "".join(drawn), [one.name for one in series])
 
 

@@ -22,7 +22,7 @@ STYLE = """
 color:var(--text);font:15px/1.5 system-ui,sans-serif} h1{font-size:24px;margin:0 0 4px}
 h2{font-size:18px;margin:36px 0 10px;padding-top:12px;border-top:1px solid var(--rule)}
 h3{font-size:14px;margin:14px 0 4px} p{margin:6px 0} .soft,figcaption{color:var(--soft);font-size:13px}
-.row{display:flex;flex-wrap:wrap;gap:16px} .row figure{flex:1 1 300px;max-width:520px}
+.row{display:flex;flex-wrap:wrap;align-items:flex-start;gap:16px} .row figure{flex:1 1 300px;max-width:520px}
 figure{margin:8px 0;max-width:100%} figure img{max-width:100%;height:auto;image-rendering:pixelated;display:block}
 figcaption{margin-top:4px} .chart{max-width:100%;height:auto;background:var(--card);border-radius:6px}
 .wide{overflow-x:auto} table{border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums}

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from vae_jax import charts, configuration, errors, models, page, pictures, posteriors, sampling, workdir
+from vae_jax.data import dataset
 from vae_jax.modes import codes, restored, traverse
 from vae_jax.modes.options import Options
 
@@ -14,6 +15,7 @@ NUM_SAMPLES = 64
 NUM_PAIRS = 32  # originals with their reconstructions
 NUM_ROWS = 8  # interpolations, and latents traversed
 CURVES = ("loss", "elbo", "distortion", "kl", "rate", "grad_norm", "learning_rate")
+NUM_PLACED = 1000  # images whose codes are drawn on the plane of two latents
 MIXTURE = "mixture:10"
 
 
@@ -28,7 +30,8 @@ def run(path: str, options: Options, say: restored.Say = print) -> None:
         page.section("Latents over training", _latents(directory, found)),
     ]
     try:
-        images = np.asarray(restored.images_of(found.config, options)["image"][: max(NUM_PAIRS, 2 * NUM_ROWS)])
+        split = restored.images_of(found.config, options)
+        images = np.asarray(split["image"][: max(NUM_PAIRS, 2 * NUM_ROWS)])
         training = codes.training_codes(found, codes.training_images(found.config, options))
     except errors.UserError as error:
         say(f"the run's images are left out of the report: {error}")
@@ -37,7 +40,7 @@ def run(path: str, options: Options, say: restored.Say = print) -> None:
         sections += [
             page.section("Samples", *_samples(found, directory, step, training, options, say)),
             page.section("Reconstructions", *_reconstructions(found, images)),
-            page.section("Latents", *_traversals(found, images, training)),
+            page.section("Latents", *_traversals(found, images, training), *_plane(found, split)),
         ]
     sections.append(page.section("Run", *_description(found, step)))
     subtitle = f"checkpoint of step {step:,}; everything in nats per image unless said otherwise"
@@ -138,6 +141,22 @@ def _traversals(found: restored.Restored, images: np.ndarray, training: posterio
     caption = "one image's code with one latent moved, through the range of the training codes"
     parts.append(page.picture(pictures.labelled_rows(rows, labels), caption))
     return parts
+
+
+def _plane(found: restored.Restored, split: dataset.Split) -> list[str]:
+    """The map of a model of two latents, and where images of each label lie on it."""
+    if found.model.latent_dim != 2:
+        return []
+    plane = sampling.latent_map(found.model, found.variables)
+    sheet = pictures.grid(plane.reshape(-1, *plane.shape[2:]), len(plane), gap=0)
+    parts = [page.picture(sheet, "the latents' plane, at quantiles of the standard normal; z0 to the right, z1 up")]
+    labels = np.asarray(split["label"][:NUM_PLACED]) if "label" in split else np.zeros(0)
+    if labels.ndim == 1 and 0 < len(np.unique(labels)) <= charts.MOST_NAMED:
+        mean = sampling.encode(found.model, found.variables, np.asarray(split["image"][: len(labels)])).mean
+        groups = [(label, mean[labels == label]) for label in np.unique(labels)]
+        series = [charts.Series(str(label), z[:, 0].tolist(), z[:, 1].tolist()) for label, z in groups]
+        parts.append(charts.dots(series, title="codes by label", x_label="z0", y_label="z1"))
+    return [page.row(*parts)]
 
 
 def _description(found: restored.Restored, step: int) -> list[str]:

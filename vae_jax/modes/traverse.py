@@ -17,7 +17,8 @@ MILLISECONDS = 120  # a frame
 def run(path: str, options: Options, say: restored.Say = print) -> None:
     """Write traversals.png, a row for each active latent, the largest KL first, .gif, all at once, and .npy.
 
-    The first image's code, with one latent moved through the range of the training codes. At most --num latents.
+    The first image's code, with one latent moved through the range of the training codes. At most --num latents. Of a
+    model of two latents also map.png and .npy, the whole plane.
     """
     found = restored.restore(path, options.checkpoint, say, allow_import=options.allow_import)
     image = np.asarray(restored.images_of(found.config, options)["image"][:1])
@@ -31,6 +32,10 @@ def run(path: str, options: Options, say: restored.Say = print) -> None:
     restored.write_images(path, "traversals", images, pictures.labelled_rows(moved, labels), say)
     there = [pictures.grid(moved[:, point]) for point in range(NUM_POINTS)]
     pictures.save_gif(pathlib.Path(path) / "traversals.gif", [*there, *there[-2:0:-1]], MILLISECONDS)
+    if found.model.latent_dim == 2:
+        plane = sampling.latent_map(found.model, found.variables)
+        flat = plane.reshape(-1, *plane.shape[2:])
+        restored.write_images(path, "map", flat, pictures.grid(flat, len(plane), gap=0), say)
 
 
 def rows(found: restored.Restored, image: np.ndarray, use: codes.Usage, num: int) -> tuple[np.ndarray, list[str]]:
