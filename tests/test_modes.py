@@ -275,3 +275,12 @@ def test_compare_sets_runs_beside_each_other(workdir, tmp_path, capsys):
     assert (tmp_path / "comparison.svg").read_text().count("elbo of the validation split") == 2
     assert main.main(["main.py", "--workdir", f"{tmp_path}/a", "--mode", "compare"]) == 2
     assert "takes two runs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("mode", ["report", "compare"])
+def test_a_damaged_evaluation_ends_in_one_line(workdir, tmp_path, capsys, mode):
+    shutil.copytree(workdir, tmp_path / "run")
+    (tmp_path / "run" / "evaluation.json").write_text("{")
+    paths = f"{tmp_path}/run,{workdir}" if mode == "compare" else f"{tmp_path}/run"
+    assert main.main(["main.py", "--workdir", paths, "--mode", mode]) == 2
+    assert "evaluate again" in capsys.readouterr().err

@@ -38,6 +38,19 @@ def read_lines(path: pathlib.Path) -> list[dict[str, Any]]:
     return lines
 
 
+def read_evaluation(path: pathlib.Path) -> dict[str, Any]:
+    """Return what is in WORKDIR/evaluation.json, {} without one.
+
+    Raises:
+        errors.UserError: the file is damaged.
+    """
+    file = path / "evaluation.json"
+    try:
+        return json.loads(file.read_bytes()) if file.exists() else {}
+    except ValueError as error:
+        raise errors.UserError(f"{file} cannot be read as JSON ({error}); evaluate again, or remove it") from None
+
+
 def create(workdir: str | os.PathLike[str]) -> pathlib.Path:
     """Create the directory and return its absolute path.
 

@@ -47,10 +47,10 @@ def run(path: str, options: Options, say: restored.Say = print) -> None:
 def _read(directory: pathlib.Path, parent: pathlib.Path) -> _Run:
     config = workdir.read_config(directory)
     evals = [line for line in workdir.read_lines(directory / "metrics.jsonl") if line.get("split") == "eval"]
-    file = directory / "evaluation.json"
-    evaluation = json.loads(file.read_text()) if file.exists() else {}
     flat = configuration.flatten(configuration.to_json(config)) if config is not None else {}
-    return _Run(str(directory.relative_to(parent)), flat, evals, configuration.flatten(evaluation))
+    return _Run(
+        str(directory.relative_to(parent)), flat, evals, configuration.flatten(workdir.read_evaluation(directory))
+    )
 
 
 def _rows(runs: list[_Run]) -> list[list[str]]:

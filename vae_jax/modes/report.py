@@ -1,6 +1,5 @@
 """--mode report."""
 
-import json
 import pathlib
 
 import jax
@@ -50,10 +49,10 @@ def run(path: str, options: Options, say: restored.Say = print) -> None:
 
 
 def _evaluation(directory: pathlib.Path) -> str:
-    file = directory / "evaluation.json"
-    if not file.exists():
+    evaluation = workdir.read_evaluation(directory)
+    if not evaluation:
         return page.text(f"None yet: python main.py --workdir {directory} --mode evaluate")
-    return page.table(json.loads(file.read_text()))
+    return page.table(evaluation)
 
 
 def _training(lines: list[dict]) -> list[str]:
@@ -62,12 +61,12 @@ def _training(lines: list[dict]) -> list[str]:
     for name in CURVES:
         series = []
         for split in ("train", "eval"):
-            has = [line for line in lines if line["split"] == split and name in line]
+            has = [line for line in lines if line.get("split") == split and name in line]
             series.append(charts.Series(split, [line["step"] for line in has], [line[name] for line in has]))
         drawn.append(
             charts.lines([s for s in series if s.x], title=name, x_label="step", y_label=_unit(name)),
         )
-    points = [line for line in lines if line["split"] == "eval" and {"kl", "distortion"} <= line.keys()]
+    points = [line for line in lines if line.get("split") == "eval" and {"kl", "distortion"} <= line.keys()]
     places = charts.Series("eval", [line["kl"] for line in points], [line["distortion"] for line in points])
     drawn.append(
         charts.lines(
