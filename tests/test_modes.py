@@ -261,3 +261,53 @@ def test_a_path_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(errors.UserError, match="holds no checkpoint"):
         vae_jax.restore(tmp_path / "file")
+
+
+def test_report_is_one_file_with_everything_in_it(workdir, capsys):
+    modes.run("evaluate", str(workdir), modes.Options())
+    assert main.main(["main.py", "--workdir", str(workdir), "--mode", "report"]) == 0
+    document = (workdir / "report.html").read_text()
+    for section in ("Evaluation", "Training", "Latents over training", "Samples", "Reconstructions", "Latents", "Run"):
+        assert f"<h2>{section}</h2>" in document
+    assert document.count("data:image/png") == 5 and document.count("data:image/gif") == 1
+    assert f"{json.loads((workdir / 'evaluation.json').read_text())['metrics']['elbo']:.6g}" in document
+    without_namespace = document.replace("http://www.w3.org/2000/svg", "")
+    assert "http" not in without_namespace and "<script" not in document
+
+
+def test_a_report_without_the_data_says_what_is_missing(workdir, tmp_path, capsys):
+    shutil.copytree(workdir, tmp_path / "moved")
+    modes.run("report", str(tmp_path / "moved"), modes.Options(data_dir="/nowhere"))
+    assert "left out" in capsys.readouterr().out
+    document = (tmp_path / "moved" / "report.html").read_text()
+    assert "<h2>Samples</h2>" in document and "<h2>Reconstructions</h2>" not in document
+
+
+def test_compare_sets_runs_beside_each_other(workdir, tmp_path, capsys):
+    shutil.copytree(workdir, tmp_path / "a")
+    shutil.copytree(workdir, tmp_path / "b")
+    config = json.loads((tmp_path / "b" / "config.json").read_text())
+    config["objective"]["rate"]["beta"] = 4.0
+    (tmp_path / "b" / "config.json").write_text(json.dumps(config))
+    with open(tmp_path / "b" / "metrics.jsonl", "a") as lines:
+        lines.write(json.dumps({"step": 9, "split": "eval", "loss": 1.5, "elbo": -2.5, "kl": 1.0, "distortion": 1.5}))
+    assert main.main(["main.py", "--workdir", f"{tmp_path}/a,{tmp_path}/b", "--mode", "compare"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert rows[0] == ["a", "b"]
+    assert ["objective.rate.beta", "1.0000", "4.0000"] in rows
+    assert ["last", "evaluation:", "elbo"] == next(row for row in rows if "-2.5000" in row)[:3]
+    assert not [row for row in rows if row[0] == "model.latent_dim"]
+    markdown = (tmp_path / "comparison.md").read_text()
+    assert "| objective.rate.beta | 1.0000 | 4.0000 |" in markdown
+    assert (tmp_path / "comparison.svg").read_text().count("elbo of the validation split") == 2
+    assert main.main(["main.py", "--workdir", f"{tmp_path}/a", "--mode", "compare"]) == 2
+    assert "takes two runs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("mode", ["report", "compare"])
+def test_a_damaged_evaluation_ends_in_one_line(workdir, tmp_path, capsys, mode):
+    shutil.copytree(workdir, tmp_path / "run")
+    (tmp_path / "run" / "evaluation.json").write_text("{")
+    paths = f"{tmp_path}/run,{workdir}" if mode == "compare" else f"{tmp_path}/run"
+    assert main.main(["main.py", "--workdir", paths, "--mode", mode]) == 2
+    assert "evaluate again" in capsys.readouterr().err

@@ -1,6 +1,8 @@
 """Paths between latents and traversals, against their geometry."""
 
 import numpy as np
+import pytest
+from scipy import stats
 
 from vae_jax import models, sampling
 
@@ -38,3 +40,13 @@ def test_a_traversal_changes_the_one_latent_alone(monkeypatch):
     assert rows.shape == (2, 3, 1, 1, 4)
     np.testing.assert_array_equal(rows[0, :, 0, 0], [[0, 1, 7, 3], [0, 1, 8, 3], [0, 1, 9, 3]])
     np.testing.assert_array_equal(rows[1, :, 0, 0], [[4, 1, 2, 3], [5, 1, 2, 3], [6, 1, 2, 3]])
+
+
+def test_a_map_is_at_the_quantiles_the_first_latent_to_the_right_and_the_second_up(monkeypatch):
+    monkeypatch.setattr(sampling, "decode", lambda model, variables, z: z.reshape(len(z), 1, 1, -1))
+    plane = sampling.latent_map(models.VAE((1, 1, 2), 2), {}, 5)[:, :, 0, 0]
+    quantiles = stats.norm.ppf([0.1, 0.3, 0.5, 0.7, 0.9])
+    np.testing.assert_allclose(plane[..., 0], np.tile(quantiles, (5, 1)), atol=1e-9)
+    np.testing.assert_allclose(plane[..., 1], np.tile(quantiles[::-1, None], (1, 5)), atol=1e-9)
+    with pytest.raises(ValueError, match="not 3"):
+        sampling.latent_map(models.VAE((1, 1, 2), 3), {})

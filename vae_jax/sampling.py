@@ -1,6 +1,7 @@
 """What a trained model shows: (model, variables, key) -> uint8 images. Running statistics, no training mode."""
 
 import functools
+import statistics
 from collections.abc import Callable
 from typing import Any
 
@@ -125,6 +126,21 @@ def traverse(model: Any, variables: Variables, z: np.ndarray, latents: np.ndarra
     rows = np.broadcast_to(np.asarray(z, np.float32), (*values.shape, len(z))).copy()
     rows[np.arange(len(latents)), :, latents] = values
     return _decode_rows(model, variables, rows)
+
+
+def latent_map(model: Any, variables: Variables, num: int = 16) -> np.ndarray:
+    """Decode the standard normal's quantiles (i + 1/2) / num of two latents; uint8 [num, num, H, W, C].
+
+    The first latent grows to the right, the second upwards.
+
+    Raises:
+        ValueError: the model has not two latents.
+    """
+    if model.latent_dim != 2:
+        raise ValueError(f"a map is of two latents, not {model.latent_dim}")
+    quantiles = np.array([statistics.NormalDist().inv_cdf((i + 0.5) / num) for i in range(num)])
+    first, second = np.meshgrid(quantiles, quantiles[::-1])
+    return _decode_rows(model, variables, np.stack([first, second], -1))
 
 
 def _decode_rows(model: Any, variables: Variables, z: np.ndarray) -> np.ndarray:

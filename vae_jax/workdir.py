@@ -29,6 +29,28 @@ def write_json(path: pathlib.Path, tree: Any) -> None:
     write_atomically(path, (json.dumps(tree, indent=2, sort_keys=True) + "\n").encode())
 
 
+def read_lines(path: pathlib.Path) -> list[dict[str, Any]]:
+    """Return the objects of a .jsonl file, [] without one; a line cut short by a crash is passed over."""
+    lines = []
+    for line in path.read_text().splitlines() if path.exists() else ():
+        with contextlib.suppress(ValueError):
+            lines.append(json.loads(line))
+    return lines
+
+
+def read_evaluation(path: pathlib.Path) -> dict[str, Any]:
+    """Return what is in WORKDIR/evaluation.json, {} without one.
+
+    Raises:
+        errors.UserError: the file is damaged.
+    """
+    file = path / "evaluation.json"
+    try:
+        return json.loads(file.read_bytes()) if file.exists() else {}
+    except ValueError as error:
+        raise errors.UserError(f"{file} cannot be read as JSON ({error}); evaluate again, or remove it") from None
+
+
 def create(workdir: str | os.PathLike[str]) -> pathlib.Path:
     """Create the directory and return its absolute path.
 

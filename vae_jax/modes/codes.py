@@ -28,9 +28,14 @@ def training_codes(run: restored.Restored, images: np.ndarray) -> posteriors.Gau
     if len(images) > MAX_IMAGES:
         images = images[np.sort(np.random.default_rng(0).choice(len(images), MAX_IMAGES, replace=False))]
     codes = sampling.encode(run.model, run.variables, batches.binarized(np.asarray(images), config.data.binarize))
-    if config.objective.name == "wae" and config.objective.options.get("deterministic", True):
+    if is_deterministic(config):
         return posteriors.Gaussian(codes.mean, np.full_like(codes.mean, ZERO_LOGVAR))
     return codes
+
+
+def is_deterministic(config: configuration.Config) -> bool:
+    """Whether the decoder was trained on the codes' means alone, so that their variance means nothing."""
+    return config.objective.name == "wae" and config.objective.options.get("deterministic", True)
 
 
 class Usage(NamedTuple):

@@ -17,28 +17,39 @@ MILLISECONDS = 120  # a frame
 def run(path: str, options: Options, say: restored.Say = print) -> None:
     """Write traversals.png, a row for each active latent, the largest KL first, .gif, all at once, and .npy.
 
-    The first image's code, with one latent moved through the range of the training codes. At most --num latents.
+    The first image's code, with one latent moved through the range of the training codes. At most --num latents. Of a
+    model of two latents also map.png and .npy, the whole plane.
     """
     found = restored.restore(path, options.checkpoint, say, allow_import=options.allow_import)
     image = np.asarray(restored.images_of(found.config, options)["image"][:1])
     training = codes.training_codes(found, codes.training_images(found.config, options))
     use = codes.usage(training)
     say(f"{use.active.sum()} of {len(use.order)} latents are active")
-    chosen = use.order[use.active[use.order]]
-    if not len(chosen):
-        chosen = use.order[:NUM_INACTIVE]
+    if not use.active.any():
         say("the posterior has collapsed; shown are the latents with the largest KL")
-    chosen = chosen[: options.num]
+    moved, labels = rows(found, image, use, options.num)
+    images = moved.reshape(-1, *moved.shape[2:])
+    restored.write_images(path, "traversals", images, pictures.labelled_rows(moved, labels), say)
+    there = [pictures.grid(moved[:, point]) for point in range(NUM_POINTS)]
+    pictures.save_gif(pathlib.Path(path) / "traversals.gif", [*there, *there[-2:0:-1]], MILLISECONDS)
+    if found.model.latent_dim == 2:
+        plane = sampling.latent_map(found.model, found.variables)
+        flat = plane.reshape(-1, *plane.shape[2:])
+        restored.write_images(path, "map", flat, pictures.grid(flat, len(plane), gap=0), say)
 
+
+def rows(found: restored.Restored, image: np.ndarray, use: codes.Usage, num: int) -> tuple[np.ndarray, list[str]]:
+    """Return traversals [L, NUM_POINTS, H, W, C] of the code of image [1, H, W, C], and what to call each row.
+
+    Of the active latents, or of a few where none is, at most `num`.
+    """
+    chosen = use.order[use.active[use.order]] if use.active.any() else use.order[:NUM_INACTIVE]
+    chosen = chosen[:num]
     start = sampling.encode(found.model, found.variables, image).mean[0]
     steps = REACH * np.linspace(-1.0, 1.0, NUM_POINTS)
     values = use.mean[chosen, None] + use.std[chosen, None] * steps
-    rows = sampling.traverse(found.model, found.variables, start, chosen, values)
-    labels = [_label(use, latent) for latent in chosen]
-    images = rows.reshape(-1, *rows.shape[2:])
-    restored.write_images(path, "traversals", images, pictures.labelled_rows(rows, labels), say)
-    there = [pictures.grid(rows[:, point]) for point in range(NUM_POINTS)]
-    pictures.save_gif(pathlib.Path(path) / "traversals.gif", [*there, *there[-2:0:-1]], MILLISECONDS)
+    moved = sampling.traverse(found.model, found.variables, start, chosen, values)
+    return moved, [_label(use, latent) for latent in chosen]
 
 
 def _label(use: codes.Usage, latent: int) -> str:

@@ -1,0 +1,178 @@
+"""--mode report."""
+
+import pathlib
+
+import jax
+import numpy as np
+
+from vae_jax import charts, configuration, errors, models, page, pictures, posteriors, sampling, workdir
+from vae_jax.data import dataset
+from vae_jax.modes import codes, restored, traverse
+from vae_jax.modes.options import Options
+
+NUM_SAMPLES = 64
+NUM_PAIRS = 32  # originals with their reconstructions
+NUM_ROWS = 8  # interpolations, and latents traversed
+CURVES = ("loss", "elbo", "distortion", "kl", "rate", "grad_norm", "learning_rate")
+NUM_PLACED = 1000  # images whose codes are drawn on the plane of two latents
+MIXTURE = "mixture:10"
+
+
+def run(path: str, options: Options, say: restored.Say = print) -> None:
+    """Write report.html, one file with no external requests: configuration, curves, latents, pictures, evaluation."""
+    directory = workdir.existing(path)
+    step, found = restored.restore_step(path, options.checkpoint, say, allow_import=options.allow_import)
+    lines = workdir.read_lines(directory / "metrics.jsonl")
+    sections = [
+        page.section("Evaluation", _evaluation(directory)),
+        page.section("Training", *_training(lines)),
+        page.section("Latents over training", _latents(directory, found)),
+    ]
+    try:
+        split = restored.images_of(found.config, options)
+        images = np.asarray(split["image"][: max(NUM_PAIRS, 2 * NUM_ROWS)])
+        training = codes.training_codes(found, codes.training_images(found.config, options))
+    except errors.UserError as error:
+        say(f"the run's images are left out of the report: {error}")
+        sections.append(page.section("Samples", *_samples(found, directory, step, None, options, say)))
+    else:
+        sections += [
+            page.section("Samples", *_samples(found, directory, step, training, options, say)),
+            page.section("Reconstructions", *_reconstructions(found, images)),
+            page.section("Latents", *_traversals(found, images, training), *_plane(found, split)),
+        ]
+    sections.append(page.section("Run", *_description(found, step)))
+    subtitle = f"checkpoint of step {step:,}; everything in nats per image unless said otherwise"
+    file = directory / "report.html"
+    workdir.write_atomically(file, page.page(directory.name, subtitle, sections).encode())
+    say(f"wrote {file}, {file.stat().st_size / 1e6:.1f} MB; open it in a browser")
+
+
+def _evaluation(directory: pathlib.Path) -> str:
+    evaluation = workdir.read_evaluation(directory)
+    if not evaluation:
+        return page.text(f"None yet: python main.py --workdir {directory} --mode evaluate")
+    return page.table(evaluation)
+
+
+def _training(lines: list[dict]) -> list[str]:
+    """Each metric over the steps, in training and in evaluation; then where rate and distortion went."""
+    drawn = []
+    for name in CURVES:
+        series = []
+        for split in ("train", "eval"):
+            has = [line for line in lines if line.get("split") == split and name in line]
+            series.append(charts.Series(split, [line["step"] for line in has], [line[name] for line in has]))
+        drawn.append(
+            charts.lines([s for s in series if s.x], title=name, x_label="step", y_label=_unit(name)),
+        )
+    points = [line for line in lines if line.get("split") == "eval" and {"kl", "distortion"} <= line.keys()]
+    places = charts.Series("eval", [line["kl"] for line in points], [line["distortion"] for line in points])
+    drawn.append(
+        charts.lines(
+            [places], title="distortion against rate, over training", x_label="KL, nats", y_label="nats", points=True
+        )
+    )
+    return [page.row(*drawn)]
+
+
+def _unit(name: str) -> str:
+    return {"grad_norm": "norm", "learning_rate": "per step"}.get(name, "nats")
+
+
+def _latents(directory: pathlib.Path, found: restored.Restored) -> str:
+    lines = workdir.read_lines(directory / "latents.jsonl")
+    if not lines or codes.is_deterministic(found.config):
+        return ""
+    steps, kl = [line["step"] for line in lines], np.array([line["kl"] for line in lines])
+    order = np.argsort(-kl[-1])
+    series = [charts.Series(f"z{latent}", steps, kl[:, latent].tolist()) for latent in order]
+    return charts.lines(series, title="KL of each latent", x_label="step", y_label="nats")
+
+
+def _samples(
+    found: restored.Restored,
+    directory: pathlib.Path,
+    step: int,
+    training: posteriors.Gaussian | None,
+    options: Options,
+    say: restored.Say,
+) -> list[str]:
+    """Samples of the prior, of a mixture fitted to the codes where there are images, and the run's own over time."""
+    model, variables, _ = found
+    key, parts = jax.random.key(options.seed), []
+    images = sampling.sample(model, variables, key, NUM_SAMPLES, temperature=options.temperature)
+    parts.append(page.picture(pictures.grid(images), f"the prior, temperature {options.temperature:g}"))
+    if training is not None and len(training.mean) >= 10:
+        prior = codes.prior(MIXTURE, step, found, directory, options, say)
+        images = sampling.sample(model, variables, key, NUM_SAMPLES, temperature=options.temperature, prior=prior)
+        parts.append(page.picture(pictures.grid(images), "a mixture of ten Gaussians fitted to the training codes"))
+    animation = directory / "images" / "samples.gif"
+    if animation.exists():
+        parts.append(page.image(animation.read_bytes(), "gif", "the same noise over the course of training"))
+    return [page.row(*parts)]
+
+
+def _reconstructions(found: restored.Restored, images: np.ndarray) -> list[str]:
+    model, variables, _ = found
+    originals = images[:NUM_PAIRS]
+    again = sampling.reconstruct(model, variables, originals)
+    parts = [page.picture(pictures.beside(originals, again), "images, and their reconstructions below")]
+    pairs = min(NUM_ROWS, len(images) // 2)
+    if pairs:
+        rows = sampling.interpolate(model, variables, images[: 2 * pairs : 2], images[1 : 2 * pairs : 2])
+        flat = rows.reshape(-1, *rows.shape[2:])
+        parts.append(page.picture(pictures.grid(flat, rows.shape[1]), "interpolations between two images"))
+    return [page.row(*parts)]
+
+
+def _traversals(found: restored.Restored, images: np.ndarray, training: posteriors.Gaussian) -> list[str]:
+    use = codes.usage(training)
+    parts = [
+        page.text(f"{use.active.sum()} of {len(use.order)} latents are active (the code's mean varies by > 0.01).")
+    ]
+    if use.kl is not None:
+        names = [f"z{latent}" for latent in use.order]
+        title = "KL of each latent, the largest first"
+        bars = charts.bars(use.kl[use.order].tolist(), names, title=title, x_label="latent", y_label="nats")
+        parts.append(bars)
+    rows, labels = traverse.rows(found, images[:1], use, NUM_ROWS)
+    caption = "one image's code with one latent moved, through the range of the training codes"
+    parts.append(page.picture(pictures.labelled_rows(rows, labels), caption))
+    return parts
+
+
+def _plane(found: restored.Restored, split: dataset.Split) -> list[str]:
+    """The map of a model of two latents, and where images of each label lie on it."""
+    if found.model.latent_dim != 2:
+        return []
+    plane = sampling.latent_map(found.model, found.variables)
+    sheet = pictures.grid(plane.reshape(-1, *plane.shape[2:]), len(plane), gap=0)
+    parts = [page.picture(sheet, "the latents' plane, at quantiles of the standard normal; z0 to the right, z1 up")]
+    labels = np.asarray(split["label"][:NUM_PLACED]) if "label" in split else np.zeros(0)
+    if labels.ndim == 1 and 0 < len(np.unique(labels)) <= charts.MOST_NAMED:
+        mean = sampling.encode(found.model, found.variables, np.asarray(split["image"][: len(labels)])).mean
+        groups = [(label, mean[labels == label]) for label in np.unique(labels)]
+        series = [charts.Series(str(label), z[:, 0].tolist(), z[:, 1].tolist()) for label, z in groups]
+        parts.append(charts.dots(series, title="codes by label", x_label="z0", y_label="z1"))
+    return [page.row(*parts)]
+
+
+def _description(found: restored.Restored, step: int) -> list[str]:
+    config = configuration.to_json(found.config)
+    table = models.parameter_table(found.variables)
+    brief = {
+        "checkpoint": step,
+        "data": found.config.data.source,
+        "image shape": tuple(found.config.model.image_shape),
+        "model": found.config.model.name,
+        "parameters": f"{models.num_values(found.variables['params']):,}",
+        "latents": found.config.model.latent_dim,
+        "objective": found.config.objective.name,
+        "likelihood": found.config.objective.reconstruction.name,
+    }
+    return [
+        page.table(brief),
+        page.folded("configuration", page.table(config)),
+        page.folded("layers", page.preformatted(table)),
+    ]
