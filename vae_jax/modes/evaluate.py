@@ -17,6 +17,7 @@ def run(path: str, options: Options, say: restored.Say = print) -> dict[str, flo
     """Write evaluation.json: the objective's metrics on a split, every image once, and what they were measured on."""
     saved = checkpoint.restore_variables(workdir.existing(path), options.checkpoint, say)
     config = configuration.from_json(saved.config)
+    configuration.validate(config)
     model = build.make_model(config, allow_import=options.allow_import)
     split = restored.images_of(config, options)
     objective = build.make_eval_objective(config, len(split["image"]), allow_import=options.allow_import)

@@ -38,6 +38,7 @@ def restore(
     """
     restored = checkpoint.restore_variables(workdir.existing(path), which, say)
     config = configuration.from_json(restored.config)
+    configuration.validate(config)
     return Restored(build.make_model(config, allow_import=allow_import), restored.variables, config)
 
 
