@@ -109,7 +109,7 @@ def _pair(value: Any, *allowed: tuple[float, float]) -> bool:
 
 
 def _keyword(value: Any) -> bool:
-    """Whether a term's keyword may have this value: a finite number, true or false, text; a schedule's lists of them."""
+    """Whether a term's keyword may have this value: a finite number, true or false, text; lists of them."""
     if isinstance(value, tuple | list):
         return all(_keyword(item) for item in value)
     return isinstance(value, bool | str) or _number(value)
