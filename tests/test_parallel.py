@@ -8,8 +8,11 @@ import numpy as np
 import optax
 import pytest
 
+from configs import digits, presets
 from vae_jax import errors, models, parallel
+from vae_jax.data import batches
 from vae_jax.losses import objectives, rate, reconstruction
+from vae_jax.training import build
 from vae_jax.training import state as states
 from vae_jax.training import step as steps
 
@@ -64,6 +67,37 @@ def test_eight_devices_equal_one(alone, name):
         tree, other = getattr(state, field), getattr(alone[0], field)
         largest = max(np.abs(leaf).max() for leaf in jax.tree.leaves(other))
         jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=0, atol=1e-5 * largest), tree, other)
+
+
+def gradients_of_preset(preset, parallel_name, num_devices):
+    """Loss, metrics, new statistics and the gradient of one step, the latter as SGD's step of 1."""
+    config = digits.get_config(preset)
+    config.model.update({"image_shape": (8, 8, 1), "latent_dim": 2, "hidden_dims": (4,)})
+    config.objective.discriminator.hidden_dims = (8,)
+    model, loss, axis = build.make_model(config), build.make_objective(config, 1000), None
+    tx, schedule = optax.sgd(1.0), optax.constant_schedule(1.0)
+    mesh = jax.sharding.Mesh(np.array(jax.devices()[:num_devices]), (parallel.AXIS,))
+    before = states.create_state(models.init(model, jax.random.key(0)), tx, jax.random.key(1), ema=False)
+    if parallel_name == "pmap":
+        model, loss, axis = model.clone(axis_name=parallel.AXIS), parallel.sliced(loss), parallel.AXIS
+    prepare = functools.partial(batches.prepare, range=tuple(config.data.range), dequantize=config.data.dequantize)
+    call = steps.make_train_call(steps.make_train_step(model, loss, tx, schedule, axis_name=axis), prepare)
+    runner = {"jit": parallel.jit_runner, "pmap": parallel.pmap_runner}[parallel_name](call, mesh)
+    images = np.random.default_rng(0).integers(0, 256, (1, 32, 8, 8, 1)).astype(np.uint8)
+    state, metrics = runner.call(runner.place(before), {"image": parallel.put(images, runner.raw_sharding)})
+    after = jax.device_get(runner.plain(state).replace(key=None))
+    gradient = jax.tree.map(lambda new, old: new - np.asarray(old), after.params, before.params)
+    return jax.device_get(metrics), after.batch_stats, gradient
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", sorted(presets.PRESETS))
+def test_every_preset_on_eight_devices_equals_one(preset):
+    alone = gradients_of_preset(preset, "jit", 1)
+    for name in ("jit", "pmap"):
+        for tree, expected in zip(gradients_of_preset(preset, name, 8), alone, strict=True):
+            largest = max(np.abs(leaf).max() for leaf in jax.tree.leaves(expected))
+            jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=0, atol=1e-5 * largest), tree, expected)
 
 
 def test_a_batch_that_does_not_divide_names_the_sizes_that_do():

@@ -36,14 +36,21 @@ def to_json(config: Config) -> dict[str, Any]:
 
 
 def from_json(tree: dict[str, Any]) -> Config:
-    """Rebuild a locked ConfigDict from `to_json`'s dict as JSON gives it back (lists become tuples)."""
+    """Rebuild a locked ConfigDict from `to_json`'s dict as JSON gives it back (lists become tuples).
+
+    Raises:
+        errors.UserError: no configuration could be this; whether its values can be is `validate`'s to say.
+    """
 
     def restore(value: Any) -> Any:
         if isinstance(value, dict):
             return {name: restore(item) for name, item in value.items()}
         return tuple(restore(item) for item in value) if isinstance(value, list) else value
 
-    config = config_dict.ConfigDict(restore(tree), convert_dict=True)
+    try:
+        config = config_dict.ConfigDict(restore(tree), convert_dict=True)
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise errors.UserError(f"this is not a run's configuration ({error}); restore it from where it was") from None
     if "num_steps" in config and config.num_steps is None:
         config.num_steps = config_dict.placeholder(int)
     return config.lock()
@@ -97,6 +104,17 @@ def _sizes(value: Any, length: int | None = None) -> bool:
     )
 
 
+def _pair(value: Any, *allowed: tuple[float, float]) -> bool:
+    return isinstance(value, tuple | list) and tuple(value) in allowed
+
+
+def _keyword(value: Any) -> bool:
+    """Whether a term's keyword may have this value: a finite number, true or false, text; lists of them."""
+    if isinstance(value, tuple | list):
+        return all(_keyword(item) for item in value)
+    return isinstance(value, bool | str) or _number(value)
+
+
 def _one_of(*names: str) -> tuple[Callable[[Any], bool], str]:
     return (lambda value: value in names), f"must be one of {', '.join(names)}"
 
@@ -112,6 +130,9 @@ _NOT_NEGATIVE = (lambda v: _number(v) and v >= 0), "must be a number, 0 or more"
 _FRACTION = (lambda v: _number(v) and 0 <= v < 1), "must be a number from 0 up to, not including, 1"
 _FLAG = (lambda v: isinstance(v, bool)), "must be true or false"
 _TEXT = (lambda v: isinstance(v, str)), "must be text"
+
+# The sections whose fields are the keywords of a function.
+SECTIONS = ("objective.reconstruction", "objective.rate", "objective.penalties", "objective.options")
 
 RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "seed": ((lambda v: _integer(v) and 0 <= v < 2**32), "must be a whole number from 0 to 2**32 - 1"),
@@ -141,7 +162,7 @@ RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     ),
     "data.crop": _one_of("none", "center148", "wae140", "square"),
     "data.flip": _FLAG,
-    "data.range": ((lambda v: tuple(v) in ((0.0, 1.0), (-1.0, 1.0))), "must be 0,1 or -1,1"),
+    "data.range": ((lambda v: _pair(v, (0.0, 1.0), (-1.0, 1.0))), "must be 0,1 or -1,1"),
     "data.placement": _one_of("auto", "device", "host"),
     "data.binarize": _one_of("none", "dynamic", "threshold"),
     "data.dequantize": _FLAG,
@@ -154,6 +175,7 @@ RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "model.hidden_dims": (_sizes, "must be channels of one or more levels, such as 32,64,128"),
     "model.norm": _one_of("batch", "group", "none"),
     "model.activation": _TEXT,
+    "objective.name": _TEXT,
     "objective.num_samples": _COUNT,
     "objective.gradient": _one_of("standard", "stl", "dreg"),
     "objective.discriminator.hidden_dims": (_sizes, "must be widths of one or more layers, such as 1000,1000"),
@@ -179,13 +201,28 @@ def validate(config: Config) -> None:
         errors.UserError: names the first field that is missing or wrong, its value and what it may be.
     """
     flat = {name: value for name, value in flatten(config).items()}
-    sections = ("objective.reconstruction.", "objective.rate.", "objective.penalties", "objective.options")
-    known = set(RULES) | {"objective.name"}
-    for name in flat:
-        if name not in known and not name.startswith(sections):
+    known = set(RULES)
+    for name, value in flat.items():
+        if name.startswith(tuple(f"{section}." for section in SECTIONS)):
+            if not _keyword(value):
+                raise errors.UserError(f"config.{name} must be a finite number, true or false, or text, not {value!r}")
+        elif name not in known and name not in SECTIONS:
             raise errors.UserError(f"config.{name} is not a field; {nearest(name, known)}")
     for name, (allowed, meaning) in RULES.items():
         if name not in flat:
             raise errors.UserError(f"config.{name} is missing; start from configs/base.py, which has every field")
         if not allowed(flat[name]):
             raise errors.UserError(f"config.{name} {meaning}, not {flat[name]!r}")
+    for name in SECTIONS:
+        if not isinstance(_at(config, name), config_dict.ConfigDict):
+            raise errors.UserError(f"config.{name} must be a section, as in configs/base.py")
+    for name, penalty in config.objective.penalties.items():
+        if not isinstance(penalty, config_dict.ConfigDict):
+            raise errors.UserError(f"config.objective.penalties.{name} must be a section with a name and a weight")
+
+
+def _at(config: Config, dotted: str) -> Any:
+    """Return a field by its dotted name, None where it is absent."""
+    for name in dotted.split("."):
+        config = config.get(name)
+    return config

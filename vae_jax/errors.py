@@ -4,6 +4,9 @@
 class UserError(Exception):
     """A mistake of the user's: one line that says what is wrong and what to do. Exit code 2."""
 
+    def __init__(self, message: str):
+        super().__init__(" ".join(message.splitlines()))  # what it quotes may have several
+
 
 class Diverged(Exception):
     """A loss or gradient that is not finite: names the step and the last good checkpoint. Exit code 3."""

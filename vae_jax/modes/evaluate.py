@@ -99,6 +99,7 @@ def run(path: str, options: Options, say: restored.Say = print) -> Section:
 def _subject(path: str, options: Options, say: restored.Say) -> Subject:
     saved = checkpoint.restore_variables(workdir.existing(path), options.checkpoint, say)
     config = configuration.from_json(saved.config)
+    configuration.validate(config)
     model = build.make_model(config, allow_import=options.allow_import)
     others = None if options.input else restored.dataset_of(config, options)
     split = restored.images_of(config, options) if others is None else restored.split_of(others, options.split)

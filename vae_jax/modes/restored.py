@@ -28,6 +28,7 @@ def restore_step(
     """Return the step of the checkpoint that `restore` takes, and what it returns."""
     saved = checkpoint.restore_variables(workdir.existing(path), which, say)
     config = configuration.from_json(saved.config)
+    configuration.validate(config)
     return saved.step, Restored(build.make_model(config, allow_import=allow_import), saved.variables, config)
 
 

@@ -195,6 +195,8 @@ def _value(value: Any) -> Any:
 
 
 def _lookup(name: str, functions: Functions, where: str, allow_import: bool) -> Callable[..., Any]:
+    if not isinstance(name, str):
+        raise errors.UserError(f"{where}={name!r} is not a name; {configuration.nearest('', functions)}")
     if ":" not in name:
         if name not in functions:
             raise errors.UserError(f"{where}={name!r} is not known; {configuration.nearest(name, functions)}")
