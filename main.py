@@ -14,7 +14,7 @@ import os
 import pathlib
 import sys
 
-from vae_jax import command_line, errors, modes
+from vae_jax import command_line, errors, host_memory, modes
 
 
 def main(argv: list[str]) -> int:
@@ -22,6 +22,7 @@ def main(argv: list[str]) -> int:
     try:
         arguments = command_line.parse(argv, doc=__doc__, home=pathlib.Path(__file__).resolve().parent)
         os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(command_line.cache_directory() / "compiled"))
+        host_memory.keep_freed_pages()
         if arguments.mode == "train":
             from vae_jax import processes
             from vae_jax.training import loop

@@ -123,6 +123,9 @@ def make_pytorch(batch_size: int, precision: str, *, variant: str) -> Steps:
 
 
 def main(argument: str) -> None:
+    from vae_jax import host_memory
+
+    host_memory.keep_freed_pages()  # as main.py does; PyTorch gains from it too
     given = json.loads(argument)
     make = {"jax": make_jax, "pytorch": make_pytorch}[given.pop("framework")]
     smallest = given.get("steps_per_call", 1)

@@ -48,24 +48,27 @@ def draw(shape, kernel_shape, dtype=jnp.float32):
 
 
 # Even, odd and single side lengths, on either side of convolution.SMALL_MAP.
-SIZES = [(1, 1), (3, 2), (4, 4), (7, 8), (23, 14)]
+SIZES = [(1, 1), (3, 2), (4, 4), (7, 8), (23, 14), (66, 3)]
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_stride_2_is_that_of_lax(size):
-    x, kernel = draw((2, *size, 3), (3, 3, 3, 5))
+@pytest.mark.parametrize(("size", "features"), [(size, 5) for size in SIZES] + [((66, 3), 27)])
+def test_stride_2_is_that_of_lax(size, features):
+    x, kernel = draw((2, *size, 3), (3, 3, 3, features))
     ours = functools.partial(convolution.convolve, strides=(2, 2), precision=HIGHEST)
     agree(ours, functools.partial(convolve, strides=(2, 2)), x, kernel, atol=2e-6)
 
 
-@pytest.mark.parametrize(("size", "features"), [((1, 1), 3), ((4, 4), 1), ((9, 6), 5)])
-def test_stride_1_is_that_of_lax(size, features):
-    x, kernel = draw((2, *size, 4), (3, 3, 4, features))
+# By patches, by the patches of its output (at most a ninth of the channels), by the library.
+@pytest.mark.parametrize(
+    ("size", "inputs", "features"), [((1, 1), 4, 3), ((4, 4), 9, 1), ((9, 6), 20, 2), ((65, 2), 4, 5)]
+)
+def test_stride_1_is_that_of_lax(size, inputs, features):
+    x, kernel = draw((2, *size, inputs), (3, 3, inputs, features))
     ours = functools.partial(convolution.convolve, strides=(1, 1), precision=HIGHEST)
     agree(ours, functools.partial(convolve, strides=(1, 1)), x, kernel, atol=2e-6)
 
 
-@pytest.mark.parametrize("size", [(1, 2), (4, 3), (7, 8), (13, 22)])
+@pytest.mark.parametrize("size", [(1, 2), (4, 3), (7, 8), (13, 34), (131, 3)])
 def test_transposed_is_the_adjoint(size):
     x, kernel = draw((2, *(-(-n // 2) for n in size), 5), (3, 3, 3, 5))
     ours = functools.partial(convolution.convolve_transposed, output_size=size, precision=HIGHEST)

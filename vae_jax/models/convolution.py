@@ -1,10 +1,12 @@
 """The two convolutions of the models, in forms that XLA compiles well on a CPU.
 
 There, a convolution of a dilated input (a transposed convolution, and the input gradient of one of stride 2) is many
-times slower than the same arithmetic in other forms. So a transposed convolution is done as a 2x2 convolution to four
-times the channels, one set for each parity of the output's row and column, whose results are then interleaved; a
-convolution's input gradient is a transposed convolution, and the other way round; and on maps of a few pixels either
-is one product with a matrix of patches. On other platforms the library's own convolutions are used.
+times slower than the same arithmetic in other forms, and the gradient to a kernel spends its time transposing images.
+So a transposed convolution is done as a 2x2 convolution to four times the channels, one set for each parity of the
+output's row and column, whose results are then interleaved; a convolution's input gradient is a transposed convolution,
+and the other way round; and all of them, with their kernel gradients, are products with a matrix of patches, which
+forward and backward pass share. With few output channels it is the patches of the output's gradient that are small.
+On other platforms the library's own convolutions are used.
 """
 
 import functools
@@ -13,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-SMALL_MAP = 4  # up to this height and width a patch matrix is cheap, and one product beats a convolution
+SMALL_MAP = 64  # up to this height and width products with a patch matrix are used; beyond, it takes much memory
 
 Pair = tuple[int, int]
 Precision = lax.Precision
@@ -52,9 +54,21 @@ def _library_transposed(x: jax.Array, kernel: jax.Array, size: Pair, precision: 
     )
 
 
+def _is_product(x: jax.Array, features: int) -> bool:
+    """Whether to convolve x [B, H, W, I] by a product with its patches: a small map, or patches no larger than y."""
+    return max(x.shape[1:3]) <= SMALL_MAP or 9 * x.shape[-1] <= features
+
+
+def _is_narrow(kernel: jax.Array, strides: Pair) -> bool:
+    """Whether the patches of y are no larger than x."""
+    return strides == (1, 1) and 9 * kernel.shape[3] <= kernel.shape[2]
+
+
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def _convolve(x: jax.Array, kernel: jax.Array, strides: Pair, precision: Precision) -> jax.Array:
-    if max(x.shape[1:3]) <= SMALL_MAP:
+    if _is_narrow(kernel, strides):
+        return _add_taps(jnp.dot(x, kernel.transpose(2, 0, 1, 3).reshape(x.shape[-1], -1), precision=precision))
+    if _is_product(x, kernel.shape[-1]):
         return jnp.dot(_patches(x, strides), kernel.reshape(-1, kernel.shape[-1]), precision=precision)
     return _library_convolve(x, kernel, strides, precision)
 
@@ -65,8 +79,14 @@ def _convolve_forward(x, kernel, strides, precision):
 
 def _convolve_backward(strides, precision, saved, g):
     x, kernel = saved
+    mirrored = jnp.flip(kernel, (0, 1)).swapaxes(2, 3)
+    if _is_narrow(kernel, strides):
+        patches = _patches(g, strides)
+        input_gradient = jnp.dot(patches, mirrored.reshape(-1, x.shape[-1]), precision=precision)
+        gradient = _product_of_rows(patches, x, precision).reshape(mirrored.shape)
+        return input_gradient, jnp.flip(gradient, (0, 1)).swapaxes(2, 3)
     if strides == (1, 1):
-        input_gradient = _convolve(g, jnp.flip(kernel, (0, 1)).swapaxes(2, 3), strides, precision)
+        input_gradient = _convolve(g, mirrored, strides, precision)
     else:
         input_gradient = _transposed(g, kernel, x.shape[1:3], precision)
     return input_gradient, _kernel_gradient(x, g, strides, precision)
@@ -79,7 +99,7 @@ _convolve.defvjp(_convolve_forward, _convolve_backward)
 def _transposed(x: jax.Array, kernel: jax.Array, size: Pair, precision: Precision) -> jax.Array:
     batch, height, width, _ = x.shape
     features, phases = kernel.shape[2], _phase_kernel(kernel)
-    if max(height, width) <= SMALL_MAP:
+    if max(height, width) <= SMALL_MAP // 2:
         padded = jnp.pad(x, ((0, 0), (0, 1), (0, 1), (0, 0)))
         corners = [padded[:, i : i + height, j : j + width] for i in range(2) for j in range(2)]
         y = jnp.dot(jnp.concatenate(corners, -1), phases.reshape(-1, 4 * features), precision=precision)
@@ -119,12 +139,27 @@ def _patches(x: jax.Array, strides: Pair) -> jax.Array:
     return jnp.concatenate([x[:, i : i + height : strides[0], j : j + width : strides[1]] for i, j in corners], -1)
 
 
+def _add_taps(y: jax.Array) -> jax.Array:
+    """[B, H, W, 9 O], what each input pixel adds to its 3x3 neighbourhood, to the sums [B, H, W, O]."""
+    _, height, width, features = y.shape
+    y = jnp.pad(y.reshape(*y.shape[:3], 3, 3, features // 9), ((0, 0), (1, 1), (1, 1), (0, 0), (0, 0), (0, 0)))
+    corners = [(i, j) for i in range(3) for j in range(3)]
+    return sum(y[:, i : i + height, j : j + width, i, j] for i, j in corners)
+
+
+def _product_of_rows(a: jax.Array, b: jax.Array, precision: Precision) -> jax.Array:
+    """sum over all but the last axis of a [..., M] and b [..., N]: [M, N]. XLA transposes one of them: the smaller."""
+    a, b = a.reshape(-1, a.shape[-1]), b.reshape(-1, b.shape[-1])
+    if a.shape[1] > b.shape[1]:
+        return jnp.dot(b.T, a, precision=precision).T
+    return jnp.dot(a.T, b, precision=precision)
+
+
 def _kernel_gradient(x: jax.Array, g: jax.Array, strides: Pair, precision: Precision) -> jax.Array:
     """The gradient of `convolve` to its kernel, [3, 3, I, O], of x [B, H, W, I] and the cotangent g [B, h, w, O]."""
     shape = (3, 3, x.shape[-1], g.shape[-1])
-    if max(x.shape[1:3]) <= SMALL_MAP:
-        axes = ((0, 1, 2), (0, 1, 2))
-        return lax.dot_general(_patches(x, strides), g, (axes, ((), ())), precision=precision).reshape(shape)
+    if _is_product(x, g.shape[-1]):
+        return _product_of_rows(_patches(x, strides), g, precision).reshape(shape)
     of_kernel = functools.partial(_library_convolve, x, strides=strides, precision=precision)
     (gradient,) = jax.linear_transpose(of_kernel, jax.ShapeDtypeStruct(shape, x.dtype))(g)
     return gradient
