@@ -90,6 +90,11 @@ def test_interventions(score):
     assert score(ROTATED, FACTORS) == pytest.approx(0.5, abs=0.1)
 
 
+def test_the_latent_of_least_variance_votes():
+    three = np.array(list(itertools.product(range(4), repeat=3)) * 16)
+    assert interventions.factor_vae_score(three.astype(float), three) == 1.0
+
+
 def test_a_dead_code_scores_nothing():
     assert interventions.factor_vae_score(0 * PERFECT, FACTORS) == 0.0
     assert matching.mig_of_bins(0 * PERFECT, FACTORS) == 0.0
