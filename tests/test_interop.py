@@ -99,9 +99,7 @@ def test_full_size_equals_pytorch_itself(mode):
     import pytorch_twin
 
     twin = pytorch_twin.make((64, 64, 3), 128, (32, 64, 128, 256, 512))
-    rng = np.random.default_rng(0)
-    x = rng.uniform(-1, 1, (8, 64, 64, 3)).astype(np.float32)
-    eps = rng.standard_normal((8, 128)).astype(np.float32)
+    x, eps = pytorch_twin.draw(twin, 2, mode == "train")
     state_dict = pytorch_twin.state(twin)
     assert_parity(state_dict, pytorch_twin.evaluate(twin, x, eps, mode == "train"), x, eps, mode == "train")
 
