@@ -93,9 +93,13 @@ def _unit_range(pred: jax.Array, x: jax.Array, data_range: tuple[float, float]) 
 def _ssim_terms(pred: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
     """SSIM and its contrast-structure factor alone, averaged over windows: two of [*S, B, C]."""
     c1, c2 = 0.01**2, 0.03**2
+    # Variances do not depend on where zero is, and their rounding does: about 1e-4 of SSIM on flat grey images.
+    grey = jax.lax.stop_gradient((pred + x).mean((-3, -2), keepdims=True) / 2.0)
+    pred, x = pred - grey, x - grey
     mean_p, mean_x, square_p, square_x, product = _blur(jnp.stack([pred, x, pred**2, x**2, pred * x]))
     variances = square_p - mean_p**2 + square_x - mean_x**2
     contrast = (2.0 * (product - mean_p * mean_x) + c2) / (variances + c2)
+    mean_p, mean_x = mean_p + grey, mean_x + grey
     luminance = (2.0 * mean_p * mean_x + c1) / (mean_p**2 + mean_x**2 + c1)
     return (contrast * luminance).mean((-3, -2)), contrast.mean((-3, -2))
 
