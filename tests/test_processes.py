@@ -100,6 +100,7 @@ def assert_equal_runs(one, other):
             np.testing.assert_allclose(leaf, expected, rtol=0, atol=1e-5 * largest)
 
 
+@pytest.mark.slow
 def test_two_processes_are_one_run(tmp_path, data):
     """An epoch, the ragged last batch of evaluation, and one voice: the other process says and writes nothing."""
     with Pair(tmp_path / "two", data) as pair:

@@ -4,8 +4,12 @@ import pathlib
 import subprocess
 import sys
 
+import pytest
+
 import vae_jax
 from vae_jax import checkpoint
+
+pytestmark = pytest.mark.slow  # each is a training in a process of its own
 
 HOME = pathlib.Path(vae_jax.__file__).parents[1]
 
