@@ -2,7 +2,8 @@
 
 import os
 
-FLAGS = "--xla_force_host_platform_device_count=8"
+# Eight devices; and little optimisation, since compiling is most of what these tests do.
+FLAGS = "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {FLAGS}"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
