@@ -93,7 +93,7 @@ def gradients_of_preset(preset, parallel_name, num_devices):
     return jax.device_get(metrics), after.batch_stats, gradient
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("preset", sorted(presets.PRESETS))
 def test_every_preset_on_eight_devices_equals_one(preset):
     alone = gradients_of_preset(preset, "jit", 1)
