@@ -37,17 +37,14 @@ def make_config(batch_size: int, precision: str) -> Any:
 
 def _prepare_jax(config: Any) -> tuple[Any, Any]:
     """Return the runner of a configuration's training call and its first state, placed."""
-    import functools
-
     import jax
 
     from vae_jax import models, parallel
-    from vae_jax.data import batches
     from vae_jax.training import build, state, step
 
     model, schedule = build.make_model(config), build.make_schedule(config, 1000.0, 10_000)
     tx, objective = build.make_optimizer(config, schedule), build.make_objective(config, 160_000)
-    prepare = functools.partial(batches.prepare, range=tuple(config.data.range), flip=config.data.flip)
+    prepare = build.make_prepare(config, flip=config.data.flip)
     call = step.make_train_call(step.make_train_step(model, objective, tx, schedule), prepare)
     runner = parallel.jit_runner(call, parallel.make_mesh())
     fresh = state.create_state(models.init(model, jax.random.key(0)), tx, jax.random.key(1), ema=False)
@@ -73,7 +70,10 @@ def make_jax(batch_size: int, precision: str, *, steps_per_call: int = 1, feed: 
     config.steps_per_call, config.data.placement = steps_per_call, feed
     runner, current = _prepare_jax(config)
     images = make_batches(batch_size)
-    ready = [{"image": jax.device_put(np.stack([batch] * steps_per_call), runner.raw_sharding)} for batch in images]
+    ready = []
+    if feed == "batches":
+        stacks = (np.stack([batch] * steps_per_call) for batch in images)
+        ready = [{"image": jax.device_put(stack, runner.raw_sharding)} for stack in stacks]
 
     def take(number: int) -> None:
         nonlocal current

@@ -10,7 +10,6 @@ import logging
 import pathlib
 import shutil
 import warnings
-import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -19,7 +18,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers
 
-from vae_jax import errors
+from vae_jax import errors, integrity
 
 PyTree = Any
 Warn = Callable[[str], None]
@@ -31,19 +30,6 @@ class Restored(NamedTuple):
     step: int
     variables: dict[str, PyTree]  # {"params", "batch_stats"}, numpy arrays
     config: dict[str, Any]  # as configuration.to_json wrote it
-
-
-def checksums(tree: PyTree) -> dict[str, int]:
-    """Return {path of a leaf: crc32 of its bytes, dtype and shape}; a typed key counts as its data."""
-    sums = {}
-    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
-        if isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-            leaf = jax.random.key_data(leaf)
-        array = np.ascontiguousarray(leaf)
-        name = jax.tree_util.keystr(path, simple=True, separator="/")
-        header = f"{array.dtype}{array.shape}".encode()
-        sums[name] = zlib.crc32(array.tobytes(), zlib.crc32(header))
-    return sums
 
 
 def open_for_training(workdir: pathlib.Path, keep: int) -> ocp.CheckpointManager:
@@ -72,7 +58,7 @@ def save(manager: ocp.CheckpointManager, state: PyTree, config: dict[str, Any], 
     args = ocp.args.Composite(
         state=ocp.args.PyTreeSave(state),
         config=ocp.args.JsonSave(config),
-        checksums=ocp.args.JsonSave(checksums(state)),
+        checksums=ocp.args.JsonSave(integrity.checksums(state)),
     )
     if jax.process_count() == 1:
         _sweep(manager)
@@ -117,12 +103,12 @@ def restore_state(manager: ocp.CheckpointManager, like: PyTree, warn: Warn = war
 
     def restore(step: int) -> PyTree:
         stored = _stored(manager, step)
-        check_same_model(stored, {"params": like.params, "batch_stats": like.batch_stats})
+        integrity.check_same_model(stored, {"params": like.params, "batch_stats": like.batch_stats})
         restore_args = ocp.checkpoint_utils.construct_restore_args(target)
         state = ocp.args.PyTreeRestore(item=target, restore_args=restore_args)
         args = ocp.args.Composite(state=state, checksums=ocp.args.JsonRestore())
         restored = manager.restore(step, args=args)
-        _verify(restored.state, restored.checksums)
+        integrity.verify(restored.state, restored.checksums)
         return restored.state
 
     return _newest(manager, restore, warn)
@@ -193,7 +179,7 @@ def _variables(manager: ocp.CheckpointManager, step: int) -> Restored:
     state = ocp.args.PyTreeRestore(item=target, restore_args=numpy_leaf, partial_restore=True)
     args = ocp.args.Composite(state=state, config=ocp.args.JsonRestore(), checksums=ocp.args.JsonRestore())
     restored = manager.restore(step, args=args)
-    _verify(restored.state, restored.checksums)
+    integrity.verify(restored.state, restored.checksums)
     variables = {"params": restored.state[params], "batch_stats": restored.state.get("batch_stats", {})}
     return Restored(step, variables, restored.config)
 
@@ -225,29 +211,6 @@ def _newest(manager: ocp.CheckpointManager, restore: Callable[[int], Any], warn:
     if steps:
         raise errors.UserError(f"every checkpoint in {manager.directory} is damaged; start anew in another --workdir")
     return None
-
-
-def _verify(tree: PyTree, expected: dict[str, int]) -> None:
-    for name, value in checksums(tree).items():
-        if expected.get(name) != value:
-            raise ValueError(f"checksum of {name} does not match")
-
-
-def check_same_model(stored: PyTree, expected: PyTree) -> None:
-    """Raise errors.UserError, naming the first array that differs, unless params and batch_stats have equal shapes."""
-
-    def shapes(tree: PyTree) -> dict[str, tuple[int, ...]]:
-        fields = {name: tree.get(name) or {} for name in ("params", "batch_stats")}
-        leaves = jax.tree_util.tree_leaves_with_path(fields)
-        return {jax.tree_util.keystr(path, simple=True, separator="/"): tuple(leaf.shape) for path, leaf in leaves}
-
-    there, here = shapes(stored), shapes(expected)
-    for name in sorted(there.keys() | here.keys()):
-        if there.get(name) != here.get(name):
-            raise errors.UserError(
-                f"the checkpoint is of another model: {name} is {there.get(name, 'absent')} there and "
-                f"{here.get(name, 'absent')} here; use its own config or another --workdir"
-            )
 
 
 def _brief(error: Exception) -> str:

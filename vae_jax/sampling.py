@@ -10,9 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from vae_jax import posteriors, priors
+from vae_jax.chunks import in_chunks
 from vae_jax.random import fold_in_name
-
-CHUNK = 256  # images in one call of the network
 
 Variables = dict[str, Any]
 
@@ -42,7 +41,7 @@ def _encode(model: Any, variables: Variables, images: jax.Array) -> Any:
 
 def decode(model: Any, variables: Variables, z: np.ndarray | jax.Array) -> np.ndarray:
     """Return the likelihood's mean at each z [N, D] as uint8 [N, H, W, C]."""
-    return _in_chunks(lambda part: _decode(model, variables, part), np.asarray(z, np.float32))
+    return in_chunks(lambda part: _decode(model, variables, part), np.asarray(z, np.float32))
 
 
 def encode(model: Any, variables: Variables, images: np.ndarray) -> posteriors.Gaussian:
@@ -52,7 +51,7 @@ def encode(model: Any, variables: Variables, images: np.ndarray) -> posteriors.G
         raise ValueError(
             f"expected uint8 images [N, {', '.join(map(str, expected))}], got {images.dtype} {images.shape}"
         )
-    return _in_chunks(lambda part: _encode(model, variables, part), images)
+    return in_chunks(lambda part: _encode(model, variables, part), images)
 
 
 def sample(
@@ -146,15 +145,3 @@ def latent_map(model: Any, variables: Variables, num: int = 16) -> np.ndarray:
 def _decode_rows(model: Any, variables: Variables, z: np.ndarray) -> np.ndarray:
     flat = decode(model, variables, z.reshape(-1, z.shape[-1]))
     return flat.reshape(*z.shape[:2], *flat.shape[1:])
-
-
-def _in_chunks(function: Callable[[Any], Any], array: np.ndarray) -> Any:
-    """Apply to CHUNK rows at a time, the last call padded to a power of two so that few shapes compile."""
-    parts = []
-    for start in range(0, len(array), CHUNK):
-        part = array[start : start + CHUNK]
-        padded = min(CHUNK, 1 << (len(part) - 1).bit_length())
-        part = np.concatenate([part, part[:1].repeat(padded - len(part), axis=0)])
-        parts.append(jax.tree.map(np.asarray, function(part)))
-    joined = jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
-    return jax.tree.map(lambda leaf: leaf[: len(array)], joined)

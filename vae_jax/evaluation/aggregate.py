@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vae_jax.evaluation.inputs import pad
+from vae_jax.chunks import in_chunks
 from vae_jax.posteriors import Gaussian, standard_normal
 
 PAIRS_PER_CALL = 2**24  # elements of the [chunk, N, D] array
@@ -27,11 +27,9 @@ def _log_densities(z: jax.Array, posterior: Gaussian) -> tuple[jax.Array, jax.Ar
 
 def log_densities(z: np.ndarray, posterior: Gaussian) -> tuple[np.ndarray, np.ndarray]:
     """log q(z) [S] and log q(z_d) [S, D] of z [S, D], q the mixture of all N posteriors, in chunks of z."""
-    chunk = min(len(z), max(1, PAIRS_PER_CALL // np.size(posterior.mean)))
-    parts = [_log_densities(pad(z[start : start + chunk], chunk), posterior) for start in range(0, len(z), chunk)]
-    columns = zip(*parts, strict=True)
-    joint, marginals = (np.concatenate([np.asarray(part, np.float64) for part in column]) for column in columns)
-    return joint[: len(z)], marginals[: len(z)]
+    size = max(1, PAIRS_PER_CALL // np.size(posterior.mean))
+    joint, marginals = in_chunks(lambda part: _log_densities(part, posterior), z, size)
+    return joint.astype(np.float64), marginals.astype(np.float64)
 
 
 def kl_split(key: jax.Array, posterior: Gaussian) -> dict[str, float]:

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vae_jax.evaluation.inputs import pad
+from vae_jax.chunks import pad
 from vae_jax.losses import bounds
 from vae_jax.posteriors import LOG_2PI
 

@@ -18,12 +18,11 @@ import numpy as np
 import optax
 
 from vae_jax import errors, workdir
+from vae_jax.chunks import CHUNK, in_chunks
 from vae_jax.data.dataset import Dataset, Split
-from vae_jax.evaluation.inputs import pad
 from vae_jax.models.classifier import NUM_FEATURES, Classifier
 
 NUM_STEPS, BATCH_SIZE, LEARNING_RATE = 1_000, 128, 1e-3
-CHUNK = 256  # images in one call
 MAX_CLASSES = 1_000
 IMAGES_HASHED = 4_096  # evenly spaced over the training split
 VERSION = 1  # raise it when the same data would give other features
@@ -112,13 +111,7 @@ def _features(params: Any, images: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 def _apply(params: Any, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Features and logits of uint8 images, in chunks."""
-    size = min(CHUNK, len(images))
-    parts = [
-        jax.device_get(_features(params, pad(np.asarray(images[at : at + size]), size)))
-        for at in range(0, len(images), size)
-    ]
-    features, logits = (np.concatenate(column)[: len(images)] for column in zip(*parts, strict=True))
-    return features, logits
+    return in_chunks(functools.partial(_features, params), images)
 
 
 def _extract(params: Any, images: np.ndarray) -> np.ndarray:

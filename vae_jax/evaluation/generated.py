@@ -6,11 +6,9 @@ from typing import Any
 import jax
 import numpy as np
 
+from vae_jax.chunks import in_chunks
 from vae_jax.evaluation import fidelity, frechet
 from vae_jax.evaluation.features import Features
-from vae_jax.evaluation.inputs import pad
-
-CHUNK = 256
 
 
 def compare(features: Features, reference: np.ndarray, sets: Mapping[str, np.ndarray]) -> dict[str, dict[str, Any]]:
@@ -33,9 +31,5 @@ def compare(features: Features, reference: np.ndarray, sets: Mapping[str, np.nda
 
 def sharpness(images: np.ndarray) -> float:
     """The mean of `fidelity.sharpness` of uint8 images [N, H, W, C]."""
-    size, compiled = min(CHUNK, len(images)), jax.jit(fidelity.sharpness)
-    parts = [
-        np.asarray(compiled(np.float32(pad(images[at : at + size], size)) / 255.0))
-        for at in range(0, len(images), size)
-    ]
-    return float(np.concatenate(parts)[: len(images)].mean())
+    compiled = jax.jit(fidelity.sharpness)
+    return float(in_chunks(lambda part: compiled(np.float32(part) / 255.0), images).mean())

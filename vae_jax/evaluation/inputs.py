@@ -20,8 +20,3 @@ def inputs(
     for index, rows in enumerate(batches.evaluation_slices(len(images), batch_size)):
         part = np.asarray(images[rows])
         yield np.asarray(compiled(part, fold_in_name(jax.random.fold_in(key, index), "prepare")))
-
-
-def pad(array: np.ndarray, size: int) -> np.ndarray:
-    """Repeat the first row until there are `size`, so that a compiled call sees one shape."""
-    return np.concatenate([array, array[:1].repeat(size - len(array), axis=0)])

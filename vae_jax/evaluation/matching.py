@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vae_jax.evaluation.inputs import pad
+from vae_jax.chunks import pad
 from vae_jax.posteriors import LOG_2PI, Gaussian
 
 BINS = 20  # of a code

@@ -6,14 +6,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from vae_jax import checkpoint, configuration, posteriors, priors, sampling, workdir
+from vae_jax import configuration, integrity, posteriors, priors, sampling, workdir
 from vae_jax.data import batches
+from vae_jax.evaluation import collapse
 from vae_jax.modes import restored
 from vae_jax.modes.options import Options
 
 MAX_IMAGES = 10_000  # training images that are encoded, a fixed random choice where there are more
 ZERO_LOGVAR = -60.0  # a standard deviation of 1e-13, a code without noise
-ACTIVE = 0.01  # a latent whose code's mean varies by more is active, by Burda et al., 2016
 
 
 def training_images(config: configuration.Config, options: Options) -> np.ndarray:
@@ -55,9 +55,9 @@ def usage(codes: posteriors.Gaussian) -> Usage:
     """
     kl = None if np.all(codes.logvar == ZERO_LOGVAR) else np.asarray(codes.kl()).mean(0)
     mean, variance = np.asarray(codes.mean, np.float64), np.exp(np.asarray(codes.logvar, np.float64))
-    between = mean.var(0)
+    between = collapse.mean_variances(mean)
     order = np.argsort(-(between if kl is None else kl), kind="stable")
-    return Usage(kl, mean.mean(0), np.sqrt(between + variance.mean(0)), order, between > ACTIVE)
+    return Usage(kl, mean.mean(0), np.sqrt(between + variance.mean(0)), order, between > collapse.ACTIVE)
 
 
 def prior(
@@ -82,4 +82,4 @@ def prior(
 
 
 def _fingerprint(variables: Any) -> int:
-    return zlib.crc32(repr(sorted(checkpoint.checksums(variables).items())).encode())
+    return zlib.crc32(repr(sorted(integrity.checksums(variables).items())).encode())

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from vae_jax import checkpoint, configuration, models, sampling, workdir
-from vae_jax.data import batches, cache, dataset
+from vae_jax import configuration, models, sampling, workdir
+from vae_jax.data import cache, dataset
 from vae_jax.evaluation import (
     aggregate,
     bits,
@@ -51,10 +51,7 @@ class Subject(NamedTuple):
     key: jax.Array
 
     def prepare(self, images: jax.Array, key: jax.Array) -> jax.Array:
-        data = self.config.data
-        return batches.prepare(
-            images, key, range=tuple(data.range), flip=False, binarize=data.binarize, dequantize=data.dequantize
-        )
+        return build.make_prepare(self.config, flip=False)(images, key)
 
     def inputs(self, num: int | None = None) -> Iterator[np.ndarray]:
         """The first `num` images as the model takes them; the same draws of pixel noise every time."""
@@ -97,10 +94,9 @@ def run(path: str, options: Options, say: restored.Say = print) -> Section:
 
 
 def _subject(path: str, options: Options, say: restored.Say) -> Subject:
-    saved = checkpoint.restore_variables(workdir.existing(path), options.checkpoint, say)
-    config = configuration.from_json(saved.config)
-    configuration.validate(config)
-    model = build.make_model(config, allow_import=options.allow_import)
+    step, (model, variables, config) = restored.restore_step(
+        path, options.checkpoint, say, allow_import=options.allow_import
+    )
     others = None if options.input else restored.dataset_of(config, options)
     split = restored.images_of(config, options) if others is None else restored.split_of(others, options.split)
     own = None
@@ -109,7 +105,7 @@ def _subject(path: str, options: Options, say: restored.Say) -> Subject:
         own = features.own_features(options.features, function)
     objective = build.make_eval_objective(config, len(split["image"]), allow_import=options.allow_import)
     key = fold_in_name(jax.random.key(config.seed), "eval")
-    return Subject(model, saved.variables, config, objective, saved.step, split, others, own, key)
+    return Subject(model, variables, config, objective, step, split, others, own, key)
 
 
 def _metrics(subject: Subject) -> Section:

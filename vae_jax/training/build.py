@@ -9,10 +9,12 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import optax
 
 from vae_jax import configuration, errors, models
+from vae_jax.data import batches
 from vae_jax.losses import objectives, penalties, rate, reconstruction
 
 Config = configuration.Config
@@ -91,6 +93,14 @@ def make_eval_objective(config: Config, num_data: int, *, allow_import: bool = T
     plain = configuration.from_json(configuration.to_json(config)).unlock()
     plain.objective.name, plain.objective.options = "elbo", {}
     return make_objective(plain, num_data, allow_import=allow_import)
+
+
+def make_prepare(config: Config, *, flip: bool) -> Callable[..., jax.Array]:
+    """Build prepare(images, key): uint8 images [B, H, W, C] as the model takes them, from `config.data`."""
+    data = config.data
+    return functools.partial(
+        batches.prepare, range=tuple(data.range), flip=flip, binarize=data.binarize, dequantize=data.dequantize
+    )
 
 
 def make_schedule(config: Config, steps_per_epoch: float, num_steps: int) -> optax.Schedule:

@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from vae_jax import checkpoint, configuration, errors, models, parallel, processes, workdir, writer
-from vae_jax.data import batches
+from vae_jax import checkpoint, configuration, errors, integrity, models, parallel, processes, workdir, writer
 from vae_jax.data.dataset import Dataset
 from vae_jax.evaluation import elbo
 from vae_jax.random import fold_in_name
@@ -83,11 +82,8 @@ def open_run(
     eval_loss = objective or build.make_eval_objective(config, number)
     schedule = build.make_schedule(config, steps_per_epoch, num_steps)
     tx = build.make_optimizer(config, schedule)
-    prepare = functools.partial(
-        batches.prepare, range=tuple(data.range), binarize=data.binarize, dequantize=data.dequantize
-    )
     train_step = functools.partial(steps.make_train_step, tx=tx, learning_rate=schedule, ema_decay=config.ema_decay)
-    runner = _make_runner(config, mesh, model, loss, train_step, functools.partial(prepare, flip=data.flip))
+    runner = _make_runner(config, mesh, model, loss, train_step, build.make_prepare(config, flip=data.flip))
 
     seed = jax.random.key(config.seed)
     keys = {name: fold_in_name(seed, name) for name in ("init", "loop", "eval", "pictures")}
@@ -119,7 +115,7 @@ def open_run(
         num_steps=num_steps,
         model=model,
         runner=runner,
-        eval_step=elbo.make_eval_step(model, eval_loss, functools.partial(prepare, flip=False)),
+        eval_step=elbo.make_eval_step(model, eval_loss, build.make_prepare(config, flip=False)),
         mesh=mesh,
         manager=manager,
         writer=writer.Writer(path, resumed_at=step) if processes.leads() else writer.SilentWriter(),
@@ -150,7 +146,7 @@ def _make_runner(
 def _initial_weights(init_from: Any, variables: Any) -> Any:
     """Return another run's weights and statistics, if they fit this model."""
     other = checkpoint.restore_variables(workdir.existing(init_from)).variables
-    checkpoint.check_same_model(other, variables)
+    integrity.check_same_model(other, variables)
     return jax.tree.map(lambda _, leaf: jnp.asarray(leaf), dict(variables), {k: other[k] for k in variables})
 
 
