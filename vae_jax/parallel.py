@@ -4,6 +4,7 @@
 one key, but encodes and decodes its slice alone and gathers the rest, so that terms over the batch stay what they are.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -85,10 +86,28 @@ class Runner(NamedTuple):
     raw_sharding: NamedSharding  # of the uint8 batches [S, B, ...] that `call` takes
 
 
+@functools.cache
+def compiler_options() -> dict[str, str] | None:
+    """Return what a training step is compiled with: on a CPU, XLA's own convolutions and products.
+
+    The YNNPACK library that XLA hands them to by default runs a forward convolution on one core; Eigen uses all. Only
+    reductions stay with it: XLA's own lose digits over a batch of large maps. None on other platforms, and where this
+    jaxlib has no such option.
+    """
+    options = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_REDUCE"}
+    if jax.default_backend() != "cpu":
+        return None
+    try:
+        jax.jit(lambda x: x, compiler_options=options).lower(np.float32(0)).compile()
+    except jax.errors.JaxRuntimeError:
+        return None
+    return options
+
+
 def jit_runner(call: Callable[..., Any], mesh: Mesh) -> Runner:
     """Run under jit: parameters replicated, axis 1 of the raw batches split."""
     return Runner(
-        jax.jit(call, donate_argnums=0, out_shardings=replicated(mesh)),
+        jax.jit(call, donate_argnums=0, out_shardings=replicated(mesh), compiler_options=compiler_options()),
         lambda state: replicate(state, mesh),
         lambda state: state,
         split(mesh, axis=1),

@@ -47,7 +47,7 @@ def draw(shape, kernel_shape, dtype=jnp.float32):
     return x.astype(dtype), kernel.astype(dtype)
 
 
-# Even, odd and single side lengths, on either side of convolution.SMALL_MAP.
+# Even, odd and single side lengths, within and on either side of convolution.PATCHED_MAPS.
 SIZES = [(1, 1), (3, 2), (4, 4), (7, 8), (23, 14), (66, 3)]
 
 
@@ -58,12 +58,19 @@ def test_stride_2_is_that_of_lax(size, features):
     agree(ours, functools.partial(convolve, strides=(2, 2)), x, kernel, atol=2e-6)
 
 
-# By patches, by the patches of its output (at most a ninth of the channels), by the library.
+# By the library, by the patches of its output (at most a ninth of the channels), on a large map.
 @pytest.mark.parametrize(
     ("size", "inputs", "features"), [((1, 1), 4, 3), ((4, 4), 9, 1), ((9, 6), 20, 2), ((65, 2), 4, 5)]
 )
 def test_stride_1_is_that_of_lax(size, inputs, features):
     x, kernel = draw((2, *size, inputs), (3, 3, inputs, features))
+    ours = functools.partial(convolution.convolve, strides=(1, 1), precision=HIGHEST)
+    agree(ours, functools.partial(convolve, strides=(1, 1)), x, kernel, atol=2e-6)
+
+
+def test_a_kernel_gradient_of_many_rows_is_the_sum_of_two_halves():
+    x, kernel = draw((4, 64, 64, 2), (3, 3, 2, 3))
+    assert 4 * 64 * 64 >= convolution.MANY_ROWS
     ours = functools.partial(convolution.convolve, strides=(1, 1), precision=HIGHEST)
     agree(ours, functools.partial(convolve, strides=(1, 1)), x, kernel, atol=2e-6)
 

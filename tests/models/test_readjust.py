@@ -2,7 +2,7 @@ import jax
 import numpy as np
 
 from vae_jax import models
-from vae_jax.models import layers
+from vae_jax.models import normalisation
 
 
 def test_statistics_become_those_of_the_latents_that_are_decoded():
@@ -22,4 +22,6 @@ def test_statistics_become_those_of_the_latents_that_are_decoded():
         jax.tree.map(np.array_equal, adjusted["batch_stats"]["encoder"], variables["batch_stats"]["encoder"])
     )
     assert adjusted["params"] is variables["params"]
-    assert layers.BatchNorm.momentum == layers.BatchNorm().momentum  # the one that the statistics were solved for
+    assert (
+        normalisation.BatchNorm.momentum == normalisation.BatchNorm().momentum
+    )  # the one that the statistics were solved for

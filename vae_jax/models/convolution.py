@@ -1,12 +1,12 @@
 """The two convolutions of the models, in forms that XLA compiles well on a CPU.
 
-There, a convolution of a dilated input (a transposed convolution, and the input gradient of one of stride 2) is many
-times slower than the same arithmetic in other forms, and the gradient to a kernel spends its time transposing images.
-So a transposed convolution is done as a 2x2 convolution to four times the channels, one set for each parity of the
-output's row and column, whose results are then interleaved; a convolution's input gradient is a transposed convolution,
-and the other way round; and all of them, with their kernel gradients, are products with a matrix of patches, which
-forward and backward pass share. With few output channels it is the patches of the output's gradient that are small.
-On other platforms the library's own convolutions are used.
+There, forward convolutions and matrix products run near the hardware's limit (with `parallel.COMPILER_OPTIONS`), but a
+convolution of a dilated input (a transposed convolution, and the input gradient of one of stride 2) can be many times
+slower than the same arithmetic in other forms, and so can the gradient to a kernel on a large map. So a transposed
+convolution is done as a 2x2 convolution to four times the channels, one set for each parity of the output's row and
+column, whose results are then interleaved; a convolution's input gradient is a transposed convolution, and the other
+way round; and the kernel gradient of a large map is a product with a matrix of patches. With few output channels it is
+the patches of the output's gradient that are small. On other platforms the library's own convolutions are used.
 """
 
 import functools
@@ -15,7 +15,11 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-SMALL_MAP = 64  # up to this height and width products with a patch matrix are used; beyond, it takes much memory
+# Heights and widths between which a kernel gradient is a product with a patch matrix: on smaller maps XLA's own is as
+# fast, on larger ones the matrix takes much memory.
+PATCHED_MAPS = range(17, 65)
+
+MANY_ROWS = 2**14  # from here on a product over rows is shared out among cores in two halves
 
 Pair = tuple[int, int]
 Precision = lax.Precision
@@ -54,11 +58,6 @@ def _library_transposed(x: jax.Array, kernel: jax.Array, size: Pair, precision: 
     )
 
 
-def _is_product(x: jax.Array, features: int) -> bool:
-    """Whether to convolve x [B, H, W, I] by a product with its patches: a small map, or patches no larger than y."""
-    return max(x.shape[1:3]) <= SMALL_MAP or 9 * x.shape[-1] <= features
-
-
 def _is_narrow(kernel: jax.Array, strides: Pair) -> bool:
     """Whether the patches of y are no larger than x."""
     return strides == (1, 1) and 9 * kernel.shape[3] <= kernel.shape[2]
@@ -68,8 +67,6 @@ def _is_narrow(kernel: jax.Array, strides: Pair) -> bool:
 def _convolve(x: jax.Array, kernel: jax.Array, strides: Pair, precision: Precision) -> jax.Array:
     if _is_narrow(kernel, strides):
         return _add_taps(jnp.dot(x, kernel.transpose(2, 0, 1, 3).reshape(x.shape[-1], -1), precision=precision))
-    if _is_product(x, kernel.shape[-1]):
-        return jnp.dot(_patches(x, strides), kernel.reshape(-1, kernel.shape[-1]), precision=precision)
     return _library_convolve(x, kernel, strides, precision)
 
 
@@ -99,14 +96,9 @@ _convolve.defvjp(_convolve_forward, _convolve_backward)
 def _transposed(x: jax.Array, kernel: jax.Array, size: Pair, precision: Precision) -> jax.Array:
     batch, height, width, _ = x.shape
     features, phases = kernel.shape[2], _phase_kernel(kernel)
-    if max(height, width) <= SMALL_MAP // 2:
-        padded = jnp.pad(x, ((0, 0), (0, 1), (0, 1), (0, 0)))
-        corners = [padded[:, i : i + height, j : j + width] for i in range(2) for j in range(2)]
-        y = jnp.dot(jnp.concatenate(corners, -1), phases.reshape(-1, 4 * features), precision=precision)
-    else:
-        y = lax.conv_general_dilated(
-            x, phases, (1, 1), ((0, 1), (0, 1)), dimension_numbers=("NHWC", "HWIO", "NHWC"), precision=precision
-        )
+    y = lax.conv_general_dilated(
+        x, phases, (1, 1), ((0, 1), (0, 1)), dimension_numbers=("NHWC", "HWIO", "NHWC"), precision=precision
+    )
     y = y.reshape(batch, height, width, 2, 2, features).transpose(0, 1, 3, 2, 4, 5)
     return y.reshape(batch, 2 * height, 2 * width, features)[:, : size[0], : size[1]]
 
@@ -150,15 +142,15 @@ def _add_taps(y: jax.Array) -> jax.Array:
 def _product_of_rows(a: jax.Array, b: jax.Array, precision: Precision) -> jax.Array:
     """sum over all but the last axis of a [..., M] and b [..., N]: [M, N]. XLA transposes one of them: the smaller."""
     a, b = a.reshape(-1, a.shape[-1]), b.reshape(-1, b.shape[-1])
-    if a.shape[1] > b.shape[1]:
-        return jnp.dot(b.T, a, precision=precision).T
-    return jnp.dot(a.T, b, precision=precision)
+    halves = 2 if a.shape[0] % 2 == 0 and a.shape[0] >= MANY_ROWS else 1
+    a, b = (m.reshape(halves, -1, m.shape[1]) for m in (a, b))
+    return lax.dot_general(a, b, (((1,), (1,)), ((0,), (0,))), precision=precision).sum(0)
 
 
 def _kernel_gradient(x: jax.Array, g: jax.Array, strides: Pair, precision: Precision) -> jax.Array:
     """The gradient of `convolve` to its kernel, [3, 3, I, O], of x [B, H, W, I] and the cotangent g [B, h, w, O]."""
     shape = (3, 3, x.shape[-1], g.shape[-1])
-    if _is_product(x, g.shape[-1]):
+    if max(x.shape[1:3]) in PATCHED_MAPS:
         return _product_of_rows(_patches(x, strides), g, precision).reshape(shape)
     of_kernel = functools.partial(_library_convolve, x, strides=strides, precision=precision)
     (gradient,) = jax.linear_transpose(of_kernel, jax.ShapeDtypeStruct(shape, x.dtype))(g)

@@ -6,7 +6,7 @@ import jax
 from flax import linen as nn
 from jax import lax
 
-from vae_jax.models import layers
+from vae_jax.models import layers, normalisation
 
 
 class Discriminator(nn.Module):
@@ -29,7 +29,7 @@ class Discriminator(nn.Module):
             bias = self.param(f"bias_{index}", layers.uniform(fan_in), (features,))
             if frozen:
                 kernel, bias = lax.stop_gradient((kernel, bias))
-            z = z @ kernel + layers.along_channels(bias, z.ndim)
+            z = z @ kernel + normalisation.along_channels(bias, z.ndim)
             if index < len(self.hidden_dims):
                 z = nn.leaky_relu(z, 0.2)
         return z

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax import lax
 
-from vae_jax.models import convolution
+from vae_jax.models import convolution, normalisation
 
 ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "leaky_relu": functools.partial(jax.nn.leaky_relu, negative_slope=0.01),
@@ -24,8 +24,6 @@ ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "tanh": jnp.tanh,
     "elu": jax.nn.elu,
 }
-
-NORMS = ("batch", "group", "none")
 
 # name -> dtype of the activations, precision of the products
 PRECISIONS = {
@@ -40,7 +38,7 @@ class Style:
     """What all blocks of a network share.
 
     Attributes:
-        norm: one of `NORMS`.
+        norm: one of `normalisation.NORMS`.
         activation: a key of `ACTIVATIONS`.
         precision: a key of `PRECISIONS`.
         training: normalise by the batch's own statistics and update the running ones.
@@ -65,11 +63,6 @@ def uniform(fan_in: int) -> jax.nn.initializers.Initializer:
     return initialise
 
 
-def along_channels(vector: jax.Array, ndim: int) -> jax.Array:
-    """Reshape [C] to [1, ..., 1, C] of `ndim` axes."""
-    return vector.reshape((1,) * (ndim - 1) + (-1,))
-
-
 class Dense(nn.Module):
     """y = x @ kernel + bias: [B, I] -> [B, features].
 
@@ -88,7 +81,7 @@ class Dense(nn.Module):
         kernel = self.param("kernel", self.kernel_init or uniform(fan_in), (fan_in, self.features))
         bias = self.param("bias", self.bias_init or uniform(fan_in), (self.features,))
         y = jnp.dot(x.astype(dtype), kernel.astype(dtype), precision=precision)
-        return y + along_channels(bias.astype(dtype), y.ndim)
+        return y + normalisation.along_channels(bias.astype(dtype), y.ndim)
 
 
 class Convolution(nn.Module):
@@ -111,7 +104,7 @@ class Convolution(nn.Module):
         bias = self.param("bias", uniform(fan_in), (self.features,))
         strides = (self.stride, self.stride)
         y = convolution.convolve(x.astype(dtype), kernel.astype(dtype), strides, precision)
-        return y + along_channels(bias.astype(dtype), y.ndim)
+        return y + normalisation.along_channels(bias.astype(dtype), y.ndim)
 
 
 class TransposedConvolution(nn.Module):
@@ -140,85 +133,16 @@ class TransposedConvolution(nn.Module):
         kernel = self.param("kernel", uniform(fan_in), (3, 3, self.features, x.shape[-1]))
         bias = self.param("bias", uniform(fan_in), (self.features,))
         y = convolution.convolve_transposed(x.astype(dtype), kernel.astype(dtype), self.size, precision)
-        return y + along_channels(bias.astype(dtype), y.ndim)
-
-
-class BatchNorm(nn.Module):
-    """y = (x - mean) / sqrt(var + epsilon) * scale + bias, statistics over all axes but the last, in float32.
-
-    In training the batch's own mean and biased variance, two-pass (the difference of squares loses a small
-    variance beside a large mean), and `running = momentum * running + (1 - momentum) * batch`; PyTorch's momentum
-    of 0.1 is 0.9 here. The running variance takes in the *unbiased* estimate, factor n / (n - 1), as PyTorch's
-    does and flax's does not, so running statistics agree with PyTorch's exactly.
-
-    The running statistics are updated once in an `apply` that makes the collection "passes" mutable, however often
-    the module is called in it; without that collection, at every call.
-
-    References:
-        Ioffe and Szegedy, 2015, arXiv 1502.03167.
-    """
-
-    training: bool = False
-    momentum: float = 0.9
-    epsilon: float = 1e-5
-    axis_name: str | None = None
-
-    @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        features = (x.shape[-1],)
-        scale = self.param("scale", nn.initializers.ones, features)
-        bias = self.param("bias", nn.initializers.zeros, features)
-        running_mean = self.variable("batch_stats", "mean", jnp.zeros, features, jnp.float32)
-        running_var = self.variable("batch_stats", "var", jnp.ones, features, jnp.float32)
-
-        inputs = x.astype(jnp.float32)
-        mean, var = running_mean.value, running_var.value
-        if self.training:
-            mean, var, n = self._batch_statistics(inputs)
-            if self._is_first_pass():
-                unbiased = var * (n / max(n - 1, 1))
-                running_mean.value = self.momentum * running_mean.value + (1 - self.momentum) * mean
-                running_var.value = self.momentum * running_var.value + (1 - self.momentum) * unbiased
-        centred = inputs - along_channels(mean, x.ndim)
-        y = centred * along_channels(scale * lax.rsqrt(var + self.epsilon), x.ndim) + along_channels(bias, x.ndim)
-        return y.astype(x.dtype)
-
-    def _batch_statistics(self, x: jax.Array) -> tuple[jax.Array, jax.Array, int]:
-        """Return mean [C], biased variance [C] and the number of values behind each, over all devices."""
-        axes = tuple(range(x.ndim - 1))
-        n = math.prod(x.shape[:-1])
-        mean = jnp.mean(x, axes)
-        if self.axis_name is not None:
-            n = n * lax.axis_size(self.axis_name)
-            mean = lax.pmean(mean, self.axis_name)
-        var = jnp.mean(jnp.square(x - along_channels(mean, x.ndim)), axes)
-        if self.axis_name is not None:
-            var = lax.pmean(var, self.axis_name)
-        return mean, var, n
-
-    def _is_first_pass(self) -> bool:
-        if self.is_initializing() or self.has_variable("passes", "seen"):
-            return False
-        if self.is_mutable_collection("passes"):
-            self.put_variable("passes", "seen", True)
-        return True
-
-
-def num_groups(channels: int) -> int:
-    """Return the most groups of up to 8 that divide `channels` and hold at least 4 channels each.
-
-    A group of one channel on a 1x1 map would be normalised to a constant.
-    """
-    return next((g for g in (8, 4, 2) if channels % g == 0 and channels >= 4 * g), 1)
+        return y + normalisation.along_channels(bias.astype(dtype), y.ndim)
 
 
 def normalise_and_activate(x: jax.Array, style: Style) -> jax.Array:
     """Apply the style's norm, as the submodule "norm" of the block that calls this, and its activation."""
     if style.norm == "batch":
-        x = BatchNorm(style.training, axis_name=style.axis_name, name="norm")(x)
+        x = normalisation.BatchNorm(style.training, axis_name=style.axis_name, name="norm")(x)
     elif style.norm == "group":
         norm = nn.GroupNorm(
-            num_groups(x.shape[-1]), epsilon=1e-5, use_fast_variance=False, dtype=jnp.float32, name="norm"
+            normalisation.num_groups(x.shape[-1]), epsilon=1e-5, use_fast_variance=False, dtype=jnp.float32, name="norm"
         )
         x = norm(x).astype(x.dtype)
     return ACTIVATIONS[style.activation](x)

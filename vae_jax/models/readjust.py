@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from flax import linen as nn
 
-from vae_jax.models import layers
+from vae_jax.models import normalisation
 
 
 def readjust(model: nn.Module, variables: Mapping[str, Any], batches: Iterable[np.ndarray]) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def readjust(model: nn.Module, variables: Mapping[str, Any], batches: Iterable[n
         updated = _decode_in_training(model, variables, z)
         sums, count = jax.tree.map(lambda total, leaf: total + np.asarray(leaf), sums, updated), count + 1
     # running' = momentum * running + (1 - momentum) * batch, solved for the batch's.
-    change = 1.0 - layers.BatchNorm.momentum
+    change = 1.0 - normalisation.BatchNorm.momentum
     new = jax.tree.map(lambda stored, total: stored + (total / count - stored) / change, old, sums)
     return {**variables, "batch_stats": new}
 

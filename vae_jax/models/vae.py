@@ -12,7 +12,7 @@ from flax import linen as nn
 
 from vae_jax import errors, posteriors
 from vae_jax.losses import reconstruction
-from vae_jax.models import decoder, discriminator, encoder, layers
+from vae_jax.models import decoder, discriminator, encoder, layers, normalisation
 
 # exp(-15) to exp(10) as a standard deviation: wider than any use, narrow enough for finite float32 gradients.
 LOGVAR_RANGE = (-30.0, 20.0)
@@ -187,7 +187,7 @@ def _validate(model: VAE) -> None:
         raise errors.UserError(f"image_shape must be (height, width, channels), not {model.image_shape}")
     choices = {
         "likelihood": reconstruction.LIKELIHOODS,
-        "norm": layers.NORMS,
+        "norm": normalisation.NORMS,
         "activation": layers.ACTIVATIONS,
         "precision": layers.PRECISIONS,
         "output_activation": (None, *OUTPUT_ACTIVATIONS),
