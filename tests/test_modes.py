@@ -205,6 +205,7 @@ def test_evaluate_compares_generated_images_by_features_of_ones_own(workdir, tmp
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(interventions, "NUM_TRAIN", 100)
     words = "--mode evaluate --split train --num_images 20 --num_samples 3 --features my_features:corner".split()
+    words += ["--prior", "gaussian"]
     assert main.main(["main.py", "--workdir", str(workdir), *words, "--allow_import"]) == 0
     evaluation = json.loads((workdir / "evaluation.json").read_text())
     assert evaluation["aggregate"]["num_encodings"] == 20
@@ -212,7 +213,8 @@ def test_evaluate_compares_generated_images_by_features_of_ones_own(workdir, tmp
     generated = evaluation["generated"]
     assert generated["features"]["name"] == "my_features:corner" and generated["num_images"] == 20
     assert "floor" not in generated  # the validation split has four images
-    for images in ("samples", "reconstructions"):
+    assert generated["samples of gaussian"]["frechet_distance"] != generated["samples"]["frechet_distance"]
+    for images in ("samples", "samples of gaussian", "reconstructions"):
         assert generated[images]["frechet_distance"] > 0 and 0 <= generated[images]["recall"] <= 1
 
 
@@ -240,7 +242,10 @@ def test_a_workdir_without_a_checkpoint_ends_in_one_line(tmp_path, capsys, mode)
         (["--checkpoint", "77", "--mode", "sample"], "no checkpoint 77"),
         (["--split", "test", "--mode", "encode"], "no test split"),
         (["--features", "mine:f", "--mode", "evaluate"], "say --allow_import"),
-        (["--features", "inception", "--mode", "evaluate"], "my_module:my_function"),
+        (["--features", "resnet", "--mode", "evaluate"], "my_module:my_function"),
+        (["--features", "classifier", "--mode", "evaluate"], "no labels to learn"),
+        (["--features", "inception", "--mode", "evaluate"], "benchmarks/inception.py"),
+        (["--features", "inception:/nowhere.npz", "--mode", "evaluate"], "no Inception weights at /nowhere.npz"),
         (["--input", "/nowhere", "--mode", "reconstruct"], "/nowhere"),
         (["--config.data.dir=/nowhere", "--mode", "evaluate"], "/nowhere"),
     ],
