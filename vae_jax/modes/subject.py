@@ -31,13 +31,17 @@ class Subject(NamedTuple):
         return build.make_prepare(self.found.config, flip=False)(images, key)
 
     def inputs(self, num: int | None = None) -> Iterator[np.ndarray]:
-        """The first `num` images as the model takes them; the same draws of pixel noise every time."""
-        left = len(self.split["image"]) if num is None else num
-        for x in inputs(self.prepare, self.split["image"], self.found.config.data.batch_size, self.key):
-            yield x[:left]
-            left -= len(x)
-            if left <= 0:
-                return
+        """The images, or a fixed random `num` of them, as the model takes them; the same draws of noise every time."""
+        images, size = self.split["image"], self.found.config.data.batch_size
+        chosen = np.zeros(len(images), bool)
+        chosen[choose(len(images), len(images) if num is None else num)] = True
+        start, held = 0, []
+        for x in inputs(self.prepare, images, size, self.key):
+            held += list(x[chosen[start : start + len(x)]])
+            start += len(x)
+            while len(held) >= size or (held and start == len(images)):
+                yield np.stack(held[:size])
+                held = held[size:]
 
 
 def load(path: str, options: Options, say: restored.Say) -> Subject:
