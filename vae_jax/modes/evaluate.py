@@ -19,6 +19,8 @@ from vae_jax.random import fold_in_name
 
 MAX_AGGREGATE = 5_000  # encodings in the aggregate posterior, whose cost is quadratic
 
+NO_KL = {"absent": "codes without noise have no KL to split"}
+
 Section = dict[str, Any]
 
 
@@ -41,7 +43,7 @@ def run(path: str, options: Options, say: restored.Say = print) -> Section:
         "bound": _bound(subject, metrics, options),
         "reconstruction": {name: float(values.mean()) for name, values in encoded.measures.items()},
         "latents": _latents(encoded, stochastic="kl" in metrics),
-        "aggregate": _aggregate(subject, encoded, options) if "kl" in metrics else {},
+        "aggregate": _aggregate(subject, encoded, options) if "kl" in metrics else NO_KL,
         "generated": realism.section(subject, encoded, features, options),
         "disentanglement": _disentanglement(subject, encoded, stochastic="kl" in metrics),
     }
