@@ -98,6 +98,13 @@ def test_sap_of_classes():
     assert matching.sap_of_classes(overlapping, two) == pytest.approx(np.mean(expected), abs=0.04)
 
 
+def test_sap_of_classes_weighs_rare_values_like_frequent_ones():
+    """Unweighted, a code that says nothing would be right nine times in ten."""
+    rare = (RNG.random((len(FACTORS), 1)) < 0.1).astype(int)
+    codes = np.concatenate([rare + 0.05 * NOISE[:, :1], NOISE[:, 1:]], axis=1)
+    assert matching.sap_of_classes(codes, rare) == pytest.approx(0.5, abs=0.1)
+
+
 @pytest.mark.parametrize("score", [interventions.factor_vae_score, interventions.beta_vae_score])
 def test_interventions(score):
     assert score(PERFECT, FACTORS) == 1.0
@@ -109,6 +116,8 @@ def test_interventions(score):
 def test_the_latent_of_least_variance_votes():
     three = np.array(list(itertools.product(range(4), repeat=3)) * 16)
     assert interventions.factor_vae_score(three.astype(float), three) == 1.0
+    wide = (FACTORS + 0.3 * NOISE) * np.array([100.0, 1.0])  # of its own variance, not of all units alike
+    assert interventions.factor_vae_score(wide, FACTORS) > 0.95
 
 
 def test_a_dead_code_scores_nothing():
