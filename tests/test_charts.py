@@ -87,6 +87,7 @@ def test_series_are_named_up_to_ten_and_names_are_escaped():
     assert {"run<0>", "run<1>"} <= set(texts(parse(charts.lines(few, **LABELS))))
     many = [charts.Series(f"z{n}", [0, 1], [n, n + 1]) for n in range(11)]
     assert "z0" not in texts(parse(charts.lines(many, **LABELS)))
+    assert "faint" in charts.lines(many, **LABELS) and "faint" not in charts.lines(few, **LABELS)
 
 
 def test_a_chart_asks_nothing_of_a_network():

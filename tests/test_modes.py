@@ -127,10 +127,11 @@ def test_traversals_move_one_latent_at_a_time_the_largest_kl_first(workdir, fold
 
 def test_usage_of_latents_by_hand():
     mean = np.array([[1.0, 0.0, -3.0], [-1.0, 0.1, 3.0]], np.float32)
-    use = codes.usage(posteriors.Gaussian(mean, np.log(np.tile(np.float32([0.25, 1.0, 0.5]), (2, 1)))))
-    np.testing.assert_allclose(use.kl, [0.5 * (1.25 - 1 - np.log(0.25)), 0.0025, 0.5 * (9.5 - 1 - np.log(0.5))], 1e-4)
-    np.testing.assert_allclose(use.std, np.sqrt([1.25, 1.0025, 9.5]), rtol=1e-6)
-    assert use.order.tolist() == [2, 0, 1] and use.active.tolist() == [True, False, True]
+    var = np.float32([1e-9, 1.0, 0.5])  # the first is the most certain, the last varies most
+    use = codes.usage(posteriors.Gaussian(mean, np.log(np.tile(var, (2, 1)))))
+    np.testing.assert_allclose(use.kl, [-0.5 * np.log(1e-9), 0.0025, 0.5 * (9.5 - 1 - np.log(0.5))], 1e-4)
+    np.testing.assert_allclose(use.std, np.sqrt([1.0, 1.0025, 9.5]), rtol=1e-6)
+    assert use.order.tolist() == [0, 2, 1] and use.active.tolist() == [True, False, True]
     exact = codes.usage(posteriors.Gaussian(mean, np.full((2, 3), codes.ZERO_LOGVAR)))
     assert exact.kl is None and exact.order.tolist() == [2, 0, 1]
 
