@@ -39,6 +39,12 @@ def test_values_land_where_the_ticks_say():
     assert ticks["10"] == pytest.approx(top + 4, abs=0.1) and ticks["0"] == pytest.approx(bottom + 4, abs=0.1)
 
 
+def test_lines_reach_the_frame_and_points_stay_inside_it():
+    series = [charts.Series("a", [0, 3034], [1.0, 2.0])]
+    (whole,), (inside,) = (polylines(parse(charts.lines(series, **LABELS, points=points))) for points in (False, True))
+    assert whole[-1][0] == charts.WIDTH - charts.RIGHT and inside[-1][0] < charts.WIDTH - charts.RIGHT - 20
+
+
 def test_what_is_not_finite_is_left_out():
     values = [1.0, None, float("nan"), float("inf"), 2.0]
     (curve,) = polylines(parse(charts.lines([charts.Series("a", range(5), values)], **LABELS)))
@@ -69,6 +75,11 @@ def test_bars_are_as_high_as_their_values():
     heights = [float(rect.get("height")) for rect in rects]
     assert heights[0] == pytest.approx(4 * heights[1], abs=0.3) and heights[2] == 0
     assert rects[2].find(f"{SVG}title").text == "z<1: 0.000"
+    below = {text.text: float(text.get("x")) for text in tree.iter(f"{SVG}text") if text.get("x")}
+    for rect, name in zip(rects, ["z2", "z0", "z<1"], strict=True):
+        assert below[name] == pytest.approx(float(rect.get("x")) + float(rect.get("width")) / 2, abs=0.2)
+    many = charts.bars([1.0] * 21, [f"z{n}" for n in range(21)], **LABELS)
+    assert "z3" not in texts(parse(many))
 
 
 def test_series_are_named_up_to_ten_and_names_are_escaped():
@@ -76,6 +87,7 @@ def test_series_are_named_up_to_ten_and_names_are_escaped():
     assert {"run<0>", "run<1>"} <= set(texts(parse(charts.lines(few, **LABELS))))
     many = [charts.Series(f"z{n}", [0, 1], [n, n + 1]) for n in range(11)]
     assert "z0" not in texts(parse(charts.lines(many, **LABELS)))
+    assert "faint" in charts.lines(many, **LABELS) and "faint" not in charts.lines(few, **LABELS)
 
 
 def test_a_chart_asks_nothing_of_a_network():

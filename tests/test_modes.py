@@ -13,7 +13,7 @@ import vae_jax
 from configs import base
 from vae_jax import errors, modes, posteriors, priors
 from vae_jax.evaluation import interventions
-from vae_jax.modes import codes
+from vae_jax.modes import arithmetic, codes, subject
 
 IMAGES = np.random.default_rng(1).integers(0, 256, (40, 8, 8, 1)).astype(np.uint8)
 
@@ -21,7 +21,7 @@ IMAGES = np.random.default_rng(1).integers(0, 256, (40, 8, 8, 1)).astype(np.uint
 @pytest.fixture(scope="module")
 def workdir(tmp_path_factory):
     root = tmp_path_factory.mktemp("modes")
-    np.savez(root / "images.npz", images=IMAGES, label=np.arange(40), factors=np.arange(80).reshape(40, 2) % 3)
+    np.savez(root / "images.npz", images=IMAGES, label=np.arange(40) % 13, factors=np.arange(80).reshape(40, 2) % 3)
     config = base.get_config()
     config.update_from_flattened_dict(
         {
@@ -127,10 +127,11 @@ def test_traversals_move_one_latent_at_a_time_the_largest_kl_first(workdir, fold
 
 def test_usage_of_latents_by_hand():
     mean = np.array([[1.0, 0.0, -3.0], [-1.0, 0.1, 3.0]], np.float32)
-    use = codes.usage(posteriors.Gaussian(mean, np.log(np.tile(np.float32([0.25, 1.0, 0.5]), (2, 1)))))
-    np.testing.assert_allclose(use.kl, [0.5 * (1.25 - 1 - np.log(0.25)), 0.0025, 0.5 * (9.5 - 1 - np.log(0.5))], 1e-4)
-    np.testing.assert_allclose(use.std, np.sqrt([1.25, 1.0025, 9.5]), rtol=1e-6)
-    assert use.order.tolist() == [2, 0, 1] and use.active.tolist() == [True, False, True]
+    var = np.float32([1e-9, 1.0, 0.5])  # the first is the most certain, the last varies most
+    use = codes.usage(posteriors.Gaussian(mean, np.log(np.tile(var, (2, 1)))))
+    np.testing.assert_allclose(use.kl, [-0.5 * np.log(1e-9), 0.0025, 0.5 * (9.5 - 1 - np.log(0.5))], 1e-4)
+    np.testing.assert_allclose(use.std, np.sqrt([1.0, 1.0025, 9.5]), rtol=1e-6)
+    assert use.order.tolist() == [0, 2, 1] and use.active.tolist() == [True, False, True]
     exact = codes.usage(posteriors.Gaussian(mean, np.full((2, 3), codes.ZERO_LOGVAR)))
     assert exact.kl is None and exact.order.tolist() == [2, 0, 1]
 
@@ -171,6 +172,30 @@ def test_interpolations_begin_and_end_at_the_reconstructions(workdir, folder):
     np.testing.assert_array_equal(arc[[0, -1]], rows[[0, -1]])
 
 
+def test_arithmetic_moves_each_class_to_the_next_by_the_difference_of_their_means(workdir):
+    modes.run("arithmetic", str(workdir), modes.Options(num=3, split="train"))
+    model, variables, config = vae_jax.restore(workdir)
+    train = vae_jax.data.load_dataset(config.data).train
+    mean, label = vae_jax.encode(model, variables, np.asarray(train["image"])).mean, np.asarray(train["label"])
+    rows = np.load(workdir / "arithmetic.npy").reshape(3, -1, 8, 8, 1)
+    classes = np.unique(label)
+    for row, a, b in zip(rows, classes, classes[1:], strict=False):
+        start, change = mean[label == a][0], mean[label == b].mean(0) - mean[label == a].mean(0)
+        z = start + 1.5 * np.linspace(0, 1, 7)[:, None] * change
+        expected = vae_jax.sampling.decode(model, variables, z).astype(int)
+        assert np.abs(row - expected).max() <= 1
+
+
+def test_an_attribute_is_given_to_what_lacks_it():
+    mean = np.array([[0.0, 1.0], [2.0, 1.0], [4.0, 7.0]])
+    labels = np.array([[0, 1, 1], [1, 0, 1], [1, 1, 1]])  # nothing lacks the last
+    made = arithmetic.changes(mean, labels, np.array([[1, 0, 0], [-1, 1, 0]]), ("Smiling", "Wearing_Hat", "c"))
+    assert [change.name for change in made] == ["+ Smiling", "+ Wearing Hat"]
+    assert [change.starts.tolist() for change in made] == [[False, True], [True, False]]
+    np.testing.assert_allclose([change.direction for change in made], [[3.0, 3.0], [0.0, 3.0]])
+    assert arithmetic.changes(mean, np.zeros(3, int), np.zeros(2, int), ()) == []
+
+
 def test_encode_writes_posteriors_and_labels_of_the_whole_split(workdir):
     modes.run("encode", str(workdir), modes.Options(split="train"))
     model, variables, config = vae_jax.restore(workdir)
@@ -199,12 +224,22 @@ def test_evaluate_repeats_the_runs_own_numbers_and_says_what_on(workdir):
     assert 0 < evaluation["reconstruction"]["mse"] < 1
 
 
+def test_a_part_of_a_split_is_a_random_one_in_whole_batches(workdir):
+    whole = subject.load(str(workdir), modes.Options(split="train"), print)
+    batches = list(whole.inputs(20))
+    assert [len(batch) for batch in batches] == [8, 8, 4]
+    rows = subject.choose(36, 20)
+    assert (rows != np.arange(20)).any() and len(set(rows)) == 20
+    np.testing.assert_array_equal(np.concatenate(batches), np.concatenate(list(whole.inputs()))[rows])
+
+
 def test_evaluate_compares_generated_images_by_features_of_ones_own(workdir, tmp_path, monkeypatch):
     (tmp_path / "my_features.py").write_text("def corner(images):\n    return images[:, 2:5, 2:5, 0].reshape(-1, 9)\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(interventions, "NUM_TRAIN", 100)
     words = "--mode evaluate --split train --num_images 20 --num_samples 3 --features my_features:corner".split()
+    words += ["--prior", "gaussian"]
     assert main.main(["main.py", "--workdir", str(workdir), *words, "--allow_import"]) == 0
     evaluation = json.loads((workdir / "evaluation.json").read_text())
     assert evaluation["aggregate"]["num_encodings"] == 20
@@ -212,7 +247,8 @@ def test_evaluate_compares_generated_images_by_features_of_ones_own(workdir, tmp
     generated = evaluation["generated"]
     assert generated["features"]["name"] == "my_features:corner" and generated["num_images"] == 20
     assert "floor" not in generated  # the validation split has four images
-    for images in ("samples", "reconstructions"):
+    assert generated["samples of gaussian"]["frechet_distance"] != generated["samples"]["frechet_distance"]
+    for images in ("samples", "samples of gaussian", "reconstructions"):
         assert generated[images]["frechet_distance"] > 0 and 0 <= generated[images]["recall"] <= 1
 
 
@@ -239,8 +275,12 @@ def test_a_workdir_without_a_checkpoint_ends_in_one_line(tmp_path, capsys, mode)
         (["--interpolation", "cubic", "--mode", "interpolate"], "linear or spherical"),
         (["--checkpoint", "77", "--mode", "sample"], "no checkpoint 77"),
         (["--split", "test", "--mode", "encode"], "no test split"),
+        (["--split", "test", "--mode", "arithmetic"], "no test split"),
         (["--features", "mine:f", "--mode", "evaluate"], "say --allow_import"),
-        (["--features", "inception", "--mode", "evaluate"], "my_module:my_function"),
+        (["--features", "resnet", "--mode", "evaluate"], "my_module:my_function"),
+        (["--features", "classifier", "--mode", "evaluate"], "no labels to learn"),
+        (["--features", "inception", "--mode", "evaluate"], "benchmarks/inception.py"),
+        (["--features", "inception:/nowhere.npz", "--mode", "evaluate"], "no Inception weights at /nowhere.npz"),
         (["--input", "/nowhere", "--mode", "reconstruct"], "/nowhere"),
         (["--config.data.dir=/nowhere", "--mode", "evaluate"], "/nowhere"),
     ],
@@ -269,7 +309,8 @@ def test_report_is_one_file_with_everything_in_it(workdir, capsys):
     document = (workdir / "report.html").read_text()
     for section in ("Evaluation", "Training", "Latents over training", "Samples", "Reconstructions", "Latents", "Run"):
         assert f"<h2>{section}</h2>" in document
-    assert document.count("data:image/png") == 5 and document.count("data:image/gif") == 1
+    assert "<h2>Labels</h2>" in document and "<h3>Bounds of log p(x), nats per image</h3>" in document
+    assert document.count("data:image/png") == 7 and document.count("data:image/gif") == 1
     assert f"{json.loads((workdir / 'evaluation.json').read_text())['metrics']['elbo']:.6g}" in document
     without_namespace = document.replace("http://www.w3.org/2000/svg", "")
     assert "http" not in without_namespace and "<script" not in document
@@ -292,11 +333,13 @@ def test_compare_sets_runs_beside_each_other(workdir, tmp_path, capsys):
     with open(tmp_path / "b" / "metrics.jsonl", "a") as lines:
         lines.write(json.dumps({"step": 9, "split": "eval", "loss": 1.5, "elbo": -2.5, "kl": 1.0, "distortion": 1.5}))
     assert main.main(["main.py", "--workdir", f"{tmp_path}/a,{tmp_path}/b", "--mode", "compare"]) == 0
-    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    said = capsys.readouterr().out.split("wrote")[0]
+    rows = [line.split() for line in said.splitlines()]
     assert rows[0] == ["a", "b"]
     assert ["objective.rate.beta", "1.0000", "4.0000"] in rows
     assert ["last", "evaluation:", "elbo"] == next(row for row in rows if "-2.5000" in row)[:3]
-    assert not [row for row in rows if row[0] == "model.latent_dim"]
+    assert not [row for row in rows if row[0] == "model.latent_dim" or "units" in row]
+    assert max(map(len, said.splitlines())) < 120
     markdown = (tmp_path / "comparison.md").read_text()
     assert "| objective.rate.beta | 1.0000 | 4.0000 |" in markdown
     assert (tmp_path / "comparison.svg").read_text().count("elbo of the validation split") == 2

@@ -56,6 +56,14 @@ def test_any_json_becomes_tables():
     assert read(page.table(3.5)).strip() == "3.5"
 
 
+def test_a_matrix_has_a_gap_where_a_row_lacks_a_number():
+    rows = {"a_b": {"x": 1.5, "y<": 2.0}, "c": {"y<": 3.0}}
+    made = page.matrix(rows, ["x", "y<"], lambda name: name.replace("_", " "))
+    assert read(made).split() == ["x", "y<", "a", "b", "1.5", "2", "c", "3"]
+    assert re.findall(r'<td class="number">([^<]*)</td>', made) == ["1.5", "2", "", "3"]
+    assert "<h3>a &amp; b</h3>inside" in page.part("a & b", "inside")
+
+
 def test_pictures_are_inside_and_nothing_is_asked_of_a_network():
     sheet = np.random.default_rng(0).integers(0, 256, (5, 7, 3)).astype(np.uint8)
     parts = [page.picture(sheet, 'a "quoted" <caption>'), page.text("words"), page.preformatted("a  b")]

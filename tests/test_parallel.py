@@ -1,6 +1,7 @@
 """One device, eight under jit and eight under pmap compute the same step."""
 
 import functools
+import json
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +9,8 @@ import numpy as np
 import optax
 import pytest
 
-from configs import digits, presets
+import vae_jax
+from configs import base, digits, presets
 from vae_jax import errors, models, parallel
 from vae_jax.data import batches
 from vae_jax.losses import objectives, rate, reconstruction
@@ -91,6 +93,21 @@ def gradients_of_preset(preset, parallel_name, num_devices):
     after = jax.device_get(runner.plain(state).replace(key=None))
     gradient = jax.tree.map(lambda new, old: new - np.asarray(old), after.params, before.params)
     return jax.device_get(metrics), after.batch_stats, gradient
+
+
+def test_a_whole_run_under_pmap_evaluates_draws_and_saves_what_jit_does(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (80, 8, 8, 1)).astype(np.uint8)
+    changes = {"num_steps": 2, "data.batch_size": 8, "model.latent_dim": 2, "model.hidden_dims": (4,)}
+    evals = []
+    for name in ("jit", "pmap"):
+        config = base.get_config()
+        config.update_from_flattened_dict(changes | {"parallel": name})
+        vae_jax.train(config, tmp_path / name, images=images)
+        lines = [json.loads(line) for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
+        evals.append([line for line in lines if line["split"] == "eval"][-1])
+        assert list((tmp_path / name / "images").glob("samples_*.png"))
+        vae_jax.restore(tmp_path / name)
+    assert evals[1]["loss"] == pytest.approx(evals[0]["loss"], rel=1e-4)
 
 
 @pytest.mark.long

@@ -67,6 +67,7 @@ def test_the_fitted_mixture_finds_the_known_one():
     np.testing.assert_allclose(fitted.means[order], MEANS, atol=0.08)
     covariances = fitted.scales @ fitted.scales.swapaxes(1, 2)
     np.testing.assert_allclose(covariances[order], COVARIANCES, atol=0.1)
+    assert covariances[order][0, 2, 2] == pytest.approx(0.25, abs=0.03)  # of which 0.09 is the posteriors' own width
 
 
 def test_the_aggregate_draws_around_every_code(key):

@@ -3,6 +3,7 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 from tensorboardX.proto import event_pb2
 
 from vae_jax import writer
@@ -29,18 +30,34 @@ def test_scalars_append_and_a_resumed_run_drops_what_it_will_write_again(tmp_pat
     ]
 
 
+def events(workdir):
+    """Every summary value of the one event file, with its step."""
+    (file,) = (workdir / "tensorboard").iterdir()
+    found, data = [], file.read_bytes()
+    while data:  # records: length u64, crc u32, bytes, crc u32
+        length = int.from_bytes(data[:8], "little")
+        event = event_pb2.Event.FromString(data[12 : 12 + length])
+        found += [(value, event.step) for value in event.summary.value]
+        data = data[16 + length :]
+    return found
+
+
 def test_tensorboard_holds_the_same(tmp_path):
     board = writer.Writer(tmp_path)
     board.write_scalars(7, "eval", {"elbo": -1.5})
     board.close()
-    (file,) = (tmp_path / "tensorboard").iterdir()
-    values, data = {}, file.read_bytes()
-    while data:  # records: length u64, crc u32, bytes, crc u32
-        length = int.from_bytes(data[:8], "little")
-        event = event_pb2.Event.FromString(data[12 : 12 + length])
-        values |= {(value.tag, event.step): value.simple_value for value in event.summary.value}
-        data = data[16 + length :]
+    values = {(value.tag, step): value.simple_value for value, step in events(tmp_path)}
     assert values[("eval/elbo", 7)] == pytest.approx(-1.5)
+
+
+def test_tensorboard_holds_the_pictures(tmp_path):
+    sheet = np.random.default_rng(0).integers(0, 256, (5, 7, 3)).astype(np.uint8)
+    board = writer.Writer(tmp_path)
+    board.write_image(9, "samples", sheet)
+    board.close()
+    ((value, step),) = events(tmp_path)
+    assert (value.tag, step, value.image.height, value.image.width) == ("samples", 9, 5, 7)
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(value.image.encoded_image_string))), sheet)
 
 
 def test_progress_is_lines_in_a_log_file():

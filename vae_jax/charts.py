@@ -37,7 +37,7 @@ def lines(series: Sequence[Series], *, title: str, x_label: str, y_label: str, p
     xs = [x for one in series for x in one.x]
     if not xs:
         return ""
-    x_axis = _Axis(min(xs), max(xs), LEFT, WIDTH - RIGHT)
+    x_axis = _Axis(min(xs), max(xs), LEFT, WIDTH - RIGHT, round_out=points)
     many = max(len(one.x) for one in series) > MANY_VALUES
     late = min(xs) + 0.1 * (max(xs) - min(xs)) if many else -math.inf
     ys = [y for one in series for x, y in zip(one.x, one.y, strict=True) if x >= late]
@@ -60,17 +60,22 @@ def dots(series: Sequence[Series], *, title: str, x_label: str, y_label: str) ->
 
 
 def bars(values: Sequence[float], names: Sequence[str], *, title: str, x_label: str, y_label: str) -> str:
-    """Draw a bar for each value, 0 or more, named where one points at it."""
+    """Draw a bar for each value, 0 or more, named below where they are few, and where one points at it."""
     x_axis = _Axis(0.0, len(values), LEFT, WIDTH - RIGHT, round_out=False)
     y_axis = _Axis(0.0, max(*values, 1e-9), HEIGHT - BOTTOM, TOP)
-    wide, parts = (WIDTH - LEFT - RIGHT) / len(values), []
+    wide, parts, below = (WIDTH - LEFT - RIGHT) / len(values), [], []
     for index, (value, name) in enumerate(zip(values, names, strict=True)):
         top = y_axis.place(value)
         parts.append(
             f'<rect class="dot" x="{x_axis.place(index) + 0.1 * wide:.1f}" y="{top:.1f}" width="{0.8 * wide:.1f}" '
             f'height="{HEIGHT - BOTTOM - top:.1f}"><title>{html.escape(name)}: {value:.3f}</title></rect>'
         )
-    return _svg(title, x_label, y_label, y_axis.up(), f'<g class="c0">{"".join(parts)}</g>', [])
+        if len(values) <= MANY_VALUES:
+            x = x_axis.place(index + 0.5)
+            below.append(
+                f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 15}" text-anchor="middle">{html.escape(name)}</text>'
+            )
+    return _svg(title, x_label, y_label, y_axis.up() + "".join(below), f'<g class="c0">{"".join(parts)}</g>', [])
 
 
 def standalone(charts: Sequence[str]) -> str:

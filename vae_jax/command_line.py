@@ -114,7 +114,7 @@ def _define_flags() -> flags.FlagValues:
     text("split", "valid", "Other modes: whose images, train, valid or test.")
     text("input", "", "Other modes: the images to use instead, a folder or a .zip.")
     flags.DEFINE_integer("num", 64, "Other modes: how many images to make or show.", lower_bound=1, flag_values=values)
-    text("features", "", "evaluate: my_module:my_function, uint8 images -> [N, F], in place of our own features.")
+    text("features", "", "evaluate: classifier, random, inception, inception:FILE or my_module:my_function.")
     for name, default, meaning in (
         ("num_samples", 100, "evaluate: K, samples of each image in the importance-weighted bound."),
         ("num_images", 1000, "evaluate: images in that bound, the aggregate posterior and generated sets."),
@@ -124,11 +124,11 @@ def _define_flags() -> flags.FlagValues:
     flags.DEFINE_float(
         "temperature",
         1.0,
-        "sample: what the noise is multiplied by; 1 is the prior.",
+        "sample, evaluate, report: what the noise is multiplied by; 1 is the prior.",
         lower_bound=0.0,
         flag_values=values,
     )
-    text("prior", "standard", "sample: standard, or fitted to the codes: gaussian, mixture:10, aggregate.")
+    text("prior", "standard", "sample, evaluate: standard, or fitted to the codes: gaussian, mixture:10, aggregate.")
     text("interpolation", "linear", "interpolate: along which path, linear or spherical.")
     flags.DEFINE_boolean(
         "nearest",

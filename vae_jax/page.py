@@ -5,7 +5,7 @@ import html
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,12 +23,13 @@ color:var(--text);font:15px/1.5 system-ui,sans-serif} h1{font-size:24px;margin:0
 h2{font-size:18px;margin:36px 0 10px;padding-top:12px;border-top:1px solid var(--rule)}
 h3{font-size:14px;margin:14px 0 4px} p{margin:6px 0} .soft,figcaption{color:var(--soft);font-size:13px}
 .row{display:flex;flex-wrap:wrap;align-items:flex-start;gap:16px} .row figure{flex:1 1 300px;max-width:520px}
+.part{flex:1 1 420px;min-width:0}
 figure{margin:8px 0;max-width:100%} figure img{max-width:100%;height:auto;image-rendering:pixelated;display:block}
 figcaption{margin-top:4px} .chart{max-width:100%;height:auto;background:var(--card);border-radius:6px}
 .wide{overflow-x:auto} table{border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums}
 td,th{padding:2px 14px 2px 0;text-align:left;vertical-align:top;border-bottom:1px solid var(--rule)}
-td{overflow-wrap:anywhere} td.number{text-align:right;white-space:nowrap} pre{font-size:12px;overflow-x:auto}
-details{margin:8px 0} summary{cursor:pointer}
+th,.number{white-space:nowrap} .number{text-align:right} td{overflow-wrap:anywhere}
+pre{font-size:12px;overflow-x:auto} details{margin:8px 0} summary{cursor:pointer}
 """
 
 
@@ -92,6 +93,23 @@ def table(tree: Any) -> str:
     own = f'<div class="wide"><table>{rows}</table></div>' if rows else ""
     nested = [(name, value) for name, value in tree.items() if _nested(value)]
     return own + "".join(f"<h3>{html.escape(str(name))}</h3>{_inside(value)}" for name, value in nested)
+
+
+def matrix(rows: Mapping[str, Mapping[str, float]], columns: Sequence[str], label: Callable[[str], str] = str) -> str:
+    """Return numbers by row and column as a table, a gap where a row lacks one."""
+    head = "".join(f'<th class="number">{html.escape(label(name))}</th>' for name in columns)
+    body = "".join(
+        f"<tr><th>{html.escape(label(row))}</th>"
+        + "".join(f'<td class="number">{_value(values[name]) if name in values else ""}</td>' for name in columns)
+        + "</tr>"
+        for row, values in rows.items()
+    )
+    return f'<div class="wide"><table><tr><th></th>{head}</tr>{body}</table></div>'
+
+
+def part(title: str, *inside: str) -> str:
+    """Return a part of a row, under a heading of its own."""
+    return f'<div class="part"><h3>{html.escape(title)}</h3>{"".join(inside)}</div>'
 
 
 def _inside(value: Any) -> str:

@@ -82,7 +82,7 @@ class Runner(NamedTuple):
 
     call: Callable[..., Any]  # (state, raw) -> (state, metrics [S]), state laid out as `place` lays it
     place: Callable[[PyTree], PyTree]  # a plain state, copied to the devices
-    plain: Callable[[PyTree], PyTree]  # back to arrays without a device axis
+    plain: Callable[[PyTree], PyTree]  # back to arrays without a device axis, replicated over the mesh
     raw_sharding: NamedSharding  # of the uint8 batches [S, B, ...] that `call` takes
 
 
@@ -122,7 +122,10 @@ def pmap_runner(call: Callable[..., Any], mesh: Mesh) -> Runner:
         state, metrics = mapped(state, raw)
         return state, jax.tree.map(lambda leaf: leaf[0], metrics)
 
-    return Runner(run, jax_utils.replicate, jax_utils.unreplicate, replicated(mesh))
+    def plain(state: PyTree) -> PyTree:
+        return replicate(jax_utils.unreplicate(state), mesh)  # the first copy alone would not go with a split batch
+
+    return Runner(run, jax_utils.replicate, plain, replicated(mesh))
 
 
 class Sliced:

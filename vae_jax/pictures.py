@@ -19,7 +19,7 @@ def grid(images: np.ndarray, columns: int | None = None, *, gap: int = 2) -> np.
     images = np.asarray(images)
     if images.ndim != 4 or images.dtype != np.uint8 or not len(images):
         raise ValueError(f"a grid takes uint8 images [N, H, W, C], one or more, not {images.dtype} {images.shape}")
-    images = _to_rgb(images)
+    images = to_rgb(images)
     factor = max(1, math.ceil(SMALLEST_SIDE / max(images.shape[1:3])))
     images = images.repeat(factor, axis=1).repeat(factor, axis=2)
     number, height, width, _ = images.shape
@@ -79,7 +79,8 @@ def save_png(path: pathlib.Path, sheet: np.ndarray) -> None:
     workdir.write_atomically(path, buffer.getvalue())
 
 
-def _to_rgb(images: np.ndarray) -> np.ndarray:
+def to_rgb(images: np.ndarray) -> np.ndarray:
+    """Return three channels [N, H, W, 3]: the first three, or the first one three times."""
     channels = images.shape[-1]
     if channels >= 3:
         return images[..., :3]

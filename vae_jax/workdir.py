@@ -26,7 +26,7 @@ def write_atomically(path: pathlib.Path, data: bytes) -> None:
 
 def write_json(path: pathlib.Path, tree: Any) -> None:
     """Write a JSON file, whole or not at all."""
-    write_atomically(path, (json.dumps(tree, indent=2, sort_keys=True) + "\n").encode())
+    write_atomically(path, (json.dumps(tree, indent=2) + "\n").encode())
 
 
 def read_lines(path: pathlib.Path) -> list[dict[str, Any]]:

@@ -33,7 +33,7 @@ class Linear:
         return (z @ WEIGHT.T + BIAS[None])[:, None, None, :]
 
 
-def bound_of(vae, num_samples, images_per_call=3, samples_per_call=4, batch=7, x=X):
+def bounds_of(vae, num_samples, images_per_call=3, samples_per_call=4, batch=7, x=X):
     log_weights = functools.partial(
         bound.log_weights,
         vae,
@@ -49,12 +49,30 @@ def bound_of(vae, num_samples, images_per_call=3, samples_per_call=4, batch=7, x
         num_samples=num_samples,
         images_per_call=images_per_call,
         samples_per_call=samples_per_call,
-    ).importance_weighted
+    )
+
+
+def bound_of(*args):
+    return bounds_of(*args).importance_weighted
 
 
 @pytest.mark.parametrize("num_samples", [1, 5, 50])
 def test_with_the_exact_posterior_it_is_log_p_for_every_k(num_samples):
-    np.testing.assert_allclose(bound_of(Linear(), num_samples), LOG_P, atol=2e-5)
+    both = bounds_of(Linear(), num_samples)
+    np.testing.assert_allclose(both.importance_weighted, LOG_P, atol=2e-5)
+    np.testing.assert_allclose(both.elbo, LOG_P, atol=2e-5)
+
+
+def test_the_elbo_is_below_by_the_kl_to_the_posterior():
+    """KL(N(m + 0.3, 0.2 e^0.5) || N(m, 0.2)) of two latents."""
+    gap = 2 * 0.5 * (np.exp(0.5) - 1 - 0.5 + 0.3**2 / 0.2)
+    elbo = bounds_of(Linear(0.3, 0.5), 100, 700, 100, 700, X.repeat(100, axis=0)).elbo
+    np.testing.assert_allclose(elbo.mean(), LOG_P.mean() - gap, atol=0.02)
+
+
+def test_each_image_has_noise_of_its_own():
+    values = bound_of(Linear(0.3, 0.5), 1, 3, 4, 7, X[:1].repeat(7, axis=0))
+    assert len(np.unique(values.round(6))) == 7
 
 
 def test_with_another_posterior_it_rises_to_log_p():

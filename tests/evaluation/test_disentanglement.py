@@ -5,6 +5,7 @@ import itertools
 import jax
 import numpy as np
 import pytest
+from scipy import stats
 
 from vae_jax.evaluation import disentanglement, interventions, matching
 from vae_jax.posteriors import Gaussian
@@ -22,6 +23,7 @@ ROTATED = np.stack([F1 + F2, F1 - F2], axis=1) / np.sqrt(2.0)
 def fewer(monkeypatch):
     monkeypatch.setattr(interventions, "NUM_TRAIN", 1000)
     monkeypatch.setattr(interventions, "NUM_TEST", 500)
+    monkeypatch.setattr(matching, "NUM_TREES", 20)
 
 
 def mig_of_posteriors(codes, logvar=-10.0):
@@ -68,18 +70,39 @@ def test_dci_of_codes():
     perfect = matching.dci(PERFECT + 0.01 * RNG.normal(size=PERFECT.shape), FACTORS)
     assert min(perfect["disentanglement"], perfect["completeness"], perfect["informativeness"]) > 0.95
     rotated = matching.dci(ROTATED, FACTORS)
-    assert rotated["informativeness"] > 0.95 and rotated["disentanglement"] < 0.2
-    doubled = matching.dci(DOUBLED, FACTORS)
-    assert doubled["disentanglement"] > 0.95 and doubled["completeness"] < 0.85
+    assert rotated["informativeness"] > 0.95 and rotated["disentanglement"] < 0.2 and rotated["completeness"] < 0.2
+    doubled = matching.dci(DOUBLED + 0.01 * RNG.normal(size=DOUBLED.shape), FACTORS)
+    assert doubled["disentanglement"] > 0.95 and doubled["completeness"] < 0.95
     noise = matching.dci(NOISE, FACTORS)
     assert noise["informativeness"] < 0.35 and noise["disentanglement"] < 0.05
 
 
-def test_sap():
-    assert matching.sap(PERFECT, FACTORS) == pytest.approx(1.0)
-    assert matching.sap(DOUBLED, FACTORS) == pytest.approx(0.5)
-    assert matching.sap(ROTATED, FACTORS) == pytest.approx(0.0, abs=1e-9)
-    assert matching.sap(NOISE, FACTORS) < 0.01
+def test_sap_of_numbers():
+    assert matching.sap_of_numbers(PERFECT, FACTORS) == pytest.approx(1.0)
+    assert matching.sap_of_numbers(DOUBLED, FACTORS) == pytest.approx(0.5)
+    assert matching.sap_of_numbers(ROTATED, FACTORS) == pytest.approx(0.0, abs=1e-9)
+    assert matching.sap_of_numbers(NOISE, FACTORS) < 0.01
+
+
+def test_sap_of_classes():
+    """Two values each, so that the accuracies are known: 1 of the factor's own code, 1/2 of any other."""
+    two = FACTORS % 2
+    f1, f2 = two.T.astype(float)
+    assert matching.sap_of_classes(np.stack([f1, f2, 0 * f1], axis=1), two) == pytest.approx(0.5, abs=0.03)
+    assert matching.sap_of_classes(np.stack([f1, f1, f2], axis=1), two) == pytest.approx(0.25, abs=0.03)
+    assert matching.sap_of_classes(np.stack([f1 + f2, f1 - f2], axis=1), two) == pytest.approx(0.0, abs=0.03)
+    assert matching.sap_of_classes(NOISE, two) < 0.05
+    # The machine's own answer in scikit-learn's words, on codes that overlap: each half is what it learns and is asked.
+    overlapping = np.stack([f1, f2], axis=1) + 0.7 * NOISE
+    expected = [stats.norm.cdf(0.5 / 0.7) - 0.5] * 2  # the threshold is halfway
+    assert matching.sap_of_classes(overlapping, two) == pytest.approx(np.mean(expected), abs=0.04)
+
+
+def test_sap_of_classes_weighs_rare_values_like_frequent_ones():
+    """Unweighted, a code that says nothing would be right nine times in ten."""
+    rare = (RNG.random((len(FACTORS), 1)) < 0.1).astype(int)
+    codes = np.concatenate([rare + 0.05 * NOISE[:, :1], NOISE[:, 1:]], axis=1)
+    assert matching.sap_of_classes(codes, rare) == pytest.approx(0.5, abs=0.1)
 
 
 @pytest.mark.parametrize("score", [interventions.factor_vae_score, interventions.beta_vae_score])
@@ -93,12 +116,14 @@ def test_interventions(score):
 def test_the_latent_of_least_variance_votes():
     three = np.array(list(itertools.product(range(4), repeat=3)) * 16)
     assert interventions.factor_vae_score(three.astype(float), three) == 1.0
+    wide = (FACTORS + 0.3 * NOISE) * np.array([100.0, 1.0])  # of its own variance, not of all units alike
+    assert interventions.factor_vae_score(wide, FACTORS) > 0.95
 
 
 def test_a_dead_code_scores_nothing():
     assert interventions.factor_vae_score(0 * PERFECT, FACTORS) == 0.0
     assert matching.mig_of_bins(0 * PERFECT, FACTORS) == 0.0
-    assert matching.sap(0 * PERFECT, FACTORS) == 0.0
+    assert matching.sap_of_numbers(0 * PERFECT, FACTORS) == matching.sap_of_classes(0 * PERFECT, FACTORS) == 0.0
 
 
 def test_draws_share_the_value_they_should():
@@ -125,8 +150,11 @@ def test_all_scores_of_a_code_and_what_on(monkeypatch):
     made = disentanglement.scores(jax.random.key(0), posterior, raw)
     assert (made["num_images"], made["values_of_factors"]) == (1500, [4, 4])
     names = ("mig_20_bins", "mig_aggregate_posterior", "factor_vae_score", "beta_vae_score", "sap_r2")
-    for value in (*(made[name] for name in names), *made["dci_random_forests"].values()):
+    for value in (*(made[name] for name in names), *made["dci_gradient_boosting"].values()):
         assert value == pytest.approx(1.0, abs=0.01)
+    assert made["sap_svm"] > 0.3
     without = disentanglement.scores(jax.random.key(0), posterior, raw, stochastic=False)
     assert made.keys() - without.keys() == {"mig_aggregate_posterior"}
     assert "absent" in disentanglement.scores(jax.random.key(0), posterior, 0 * raw)
+    few = Gaussian(posterior.mean[:3], posterior.logvar[:3])
+    assert "3 images are too few" in disentanglement.scores(jax.random.key(0), few, np.array([[0], [0], [1]]))["absent"]

@@ -90,10 +90,16 @@ def test_ones_own_function_must_make_a_row_of_each_image(data):
 
 def test_a_set_is_compared_with_the_reference(data, cached):
     reference, same = data.valid["image"], data.train["image"][:100]
-    grey = np.full_like(reference, 100)
-    sets = generated.compare(cached[1], reference, {"train": same, "itself": reference, "grey": grey})
+    grey, half = np.full_like(reference, 100), reference[data.valid["label"] == 5]
+    sets = generated.compare(cached[1], reference, {"train": same, "itself": reference, "grey": grey, "half": half})
     assert sets["itself"]["frechet_distance"] == pytest.approx(0.0, abs=1e-4)
     assert sets["itself"]["precision"] == sets["itself"]["recall"] == 1.0
     assert sets["train"]["frechet_distance"] < 0.3 * sets["grey"]["frechet_distance"]
     assert sets["train"]["recall"] > 0.7 and sets["grey"]["recall"] < 0.3
+    assert sets["half"]["precision"] == 1.0 and sets["half"]["recall"] < 0.8  # all real, one class of two
     assert sets["grey"]["sharpness"] == 0.0 < sets["reference"]["sharpness"]
+
+
+def test_the_sharpness_of_a_set_is_that_of_pictures_on_the_unit_interval():
+    board = (np.indices((9, 9)).sum(0) % 2 * 255).astype(np.uint8)[None, :, :, None]
+    assert generated.sharpness(np.concatenate([board, 0 * board])) == pytest.approx(8.0, abs=0.1)

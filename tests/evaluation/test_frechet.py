@@ -18,6 +18,14 @@ def test_known_distances():
     assert frechet.frechet_distance(first, second) == pytest.approx(1.4634712, abs=1e-6)
 
 
+def test_moments_are_unbiased():
+    features = RNG.normal(size=(4, 3)).astype(np.float32)
+    mean, covariance = frechet.moments(features)
+    centred = features.astype(np.float64) - features.astype(np.float64).mean(0)
+    np.testing.assert_allclose(mean, features.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(covariance, centred.T @ centred / 3, rtol=1e-10)
+
+
 def test_it_is_the_formula_by_scipys_matrix_root():
     a, b = RNG.normal(size=(2, 500, 6)) @ RNG.normal(size=(2, 6, 6)) + RNG.normal(size=(2, 1, 6))
     (m1, s1), (m2, s2) = frechet.moments(a), frechet.moments(b)

@@ -28,6 +28,9 @@ def scores(key: jax.Array, posterior: Gaussian, factors: np.ndarray, *, stochast
     classes = as_classes(factors[rows])
     if not classes.shape[1]:
         return {"absent": "no factor has two values"}
+    learning, _ = matching.halves(len(rows))
+    if any(len(np.unique(column)) < 2 for column in classes[learning].T):
+        return {"absent": f"{len(rows)} images are too few to learn their factors from"}
     codes = np.asarray(posterior.mean[rows], np.float64)
     result = {
         "num_images": len(rows),
@@ -35,8 +38,9 @@ def scores(key: jax.Array, posterior: Gaussian, factors: np.ndarray, *, stochast
         "mig_20_bins": matching.mig_of_bins(codes, classes),
         "factor_vae_score": interventions.factor_vae_score(codes, classes),
         "beta_vae_score": interventions.beta_vae_score(codes, classes),
-        "dci_random_forests": matching.dci(codes, classes),
-        "sap_r2": matching.sap(codes, classes),
+        "dci_gradient_boosting": matching.dci(codes, classes),
+        "sap_svm": matching.sap_of_classes(codes, classes),
+        "sap_r2": matching.sap_of_numbers(codes, classes),
     }
     if stochastic:
         chosen = Gaussian(posterior.mean[rows], posterior.logvar[rows])

@@ -2,7 +2,7 @@
 
 import textwrap
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 HEADINGS = {
     "bound": "Bounds of log p(x), nats per image",
@@ -13,8 +13,9 @@ HEADINGS = {
     "generated": "Generated images",
     "disentanglement": "Disentanglement, 0 to 1",
 }
-UNITS = {"psnr": "dB", "variance_of_means": "(largest first)", "kl_per_dimension": "(largest first)"}
-WIDTH, NAME, ITEMS = 120, 44, 16  # columns, columns of names, items shown of a list
+UNITS = {"psnr": "(dB)"}
+SORTED = ("variance_of_means", "kl_per_dimension")  # lists shown largest first, and called that
+WIDTH, NAME, COLUMN, ITEMS = 120, 44, 8, 16  # columns, those of names and of a number, items shown of a list
 
 
 def render(evaluation: Mapping[str, Any]) -> str:
@@ -26,18 +27,51 @@ def render(evaluation: Mapping[str, Any]) -> str:
     return "\n".join(lines[1:])
 
 
+class Parts(NamedTuple):
+    """A section: its own values, sections inside it, and several that hold numbers alone, which make a table."""
+
+    values: dict[str, Any]
+    sections: dict[str, Mapping[str, Any]]
+    rows: dict[str, Mapping[str, float]]
+
+
+def parts(section: Mapping[str, Any]) -> Parts:
+    """Take a section apart as it is shown."""
+    inside = {name: value for name, value in section.items() if isinstance(value, Mapping)}
+    rows = {name: value for name, value in inside.items() if all(isinstance(v, int | float) for v in value.values())}
+    rows = rows if len(rows) > 1 else {}
+    values = {name: value for name, value in section.items() if name not in inside}
+    return Parts(values, {name: value for name, value in inside.items() if name not in rows}, rows)
+
+
+def label(name: str) -> str:
+    """A value's name in words, with its unit."""
+    return " ".join([name.replace("_", " "), *([UNITS[name]] if name in UNITS else [])])
+
+
+def columns(rows: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """The names of all values in the rows, in the order they come in."""
+    return list(dict.fromkeys(name for row in rows.values() for name in row))
+
+
 def _rows(section: Mapping[str, Any], indent: str) -> list[str]:
-    lines = []
-    for name, value in section.items():
-        label = " ".join([indent + name.replace("_", " "), *([UNITS[name]] if name in UNITS else [])])
-        if isinstance(value, Mapping):
-            lines += [label, *_rows(value, indent + "  ")]
-        else:
-            text = _text(value)
-            first, *rest = textwrap.wrap(text, WIDTH - NAME) or [""]
-            lines.append(f"{label:<{NAME}}{first}")
-            lines += [" " * NAME + line for line in rest]
-    return lines
+    taken, lines = parts(section), []
+    for name, value in taken.values.items():
+        first, *rest = textwrap.wrap(_text(value), WIDTH - NAME) or [""]
+        words = f"{label(name)} (largest first)" if name in SORTED else label(name)
+        lines.append(f"{indent + words:<{NAME}}{first}")
+        lines += [" " * NAME + line for line in rest]
+    for name, inside in taken.sections.items():
+        lines += [indent + label(name), *_rows(inside, indent + "  ")]
+    if taken.rows:
+        names = columns(taken.rows)
+        widths = [max(len(label(name)), COLUMN) + 2 for name in names]
+        lines.append(" " * NAME + "".join(f"{label(name):<{w}}" for name, w in zip(names, widths, strict=True)))
+        for row, values in taken.rows.items():
+            cells = [_text(values[name]) if name in values else "-" for name in names]
+            line = "".join(f"{cell:<{w}}" for cell, w in zip(cells, widths, strict=True))
+            lines.append(f"{indent + label(row):<{NAME}}{line}")
+    return [line.rstrip() for line in lines]
 
 
 def _text(value: Any) -> str:

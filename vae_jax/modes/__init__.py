@@ -5,7 +5,7 @@ from typing import Any
 
 from vae_jax.modes.options import Options
 
-MODES = ("sample", "reconstruct", "interpolate", "traverse", "evaluate", "encode", "report", "compare")
+MODES = ("sample", "reconstruct", "interpolate", "traverse", "arithmetic", "evaluate", "encode", "report", "compare")
 
 __all__ = ["MODES", "Options", "run"]
 

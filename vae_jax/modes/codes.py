@@ -25,12 +25,18 @@ def training_images(config: configuration.Config, options: Options) -> np.ndarra
 def training_codes(run: restored.Restored, images: np.ndarray) -> posteriors.Gaussian:
     """Return q(z|x) [N, D] of training images, at most MAX_IMAGES of them, binarised if the run's were."""
     config = run.config
-    if len(images) > MAX_IMAGES:
-        images = images[np.sort(np.random.default_rng(0).choice(len(images), MAX_IMAGES, replace=False))]
+    images = images[chosen(len(images))]
     codes = sampling.encode(run.model, run.variables, batches.binarized(np.asarray(images), config.data.binarize))
     if is_deterministic(config):
         return posteriors.Gaussian(codes.mean, np.full_like(codes.mean, ZERO_LOGVAR))
     return codes
+
+
+def chosen(num_data: int) -> np.ndarray | slice:
+    """The rows of training images that are encoded: all, or a fixed random choice of MAX_IMAGES."""
+    if num_data <= MAX_IMAGES:
+        return slice(None)
+    return np.sort(np.random.default_rng(0).choice(num_data, MAX_IMAGES, replace=False))
 
 
 def is_deterministic(config: configuration.Config) -> bool:

@@ -11,6 +11,7 @@ from vae_jax.modes import restored
 from vae_jax.modes.options import Options
 
 METRICS = ("loss", "elbo", "distortion", "kl")  # of the run's own last evaluation
+WIDEST = 28  # characters of a cell on the terminal
 IGNORED = ("data.dir", "data.cache_dir", "data.placement", "keep")  # differences that change no result
 
 
@@ -24,7 +25,8 @@ class _Run(NamedTuple):
 def run(path: str, options: Options, say: restored.Say = print) -> None:
     """Write comparison.md and comparison.svg beside the runs: `path` is their directories, with commas between.
 
-    The table has what sets the runs apart, the last evaluation of each training, and all numbers of evaluation.json.
+    The table has what sets the runs apart, the last evaluation of each training, and of evaluation.json every
+    measurement and what else differs.
     """
     del options
     directories = [workdir.existing(part) for part in path.split(",") if part]
@@ -71,7 +73,8 @@ def _rows(runs: list[_Run]) -> list[list[str]]:
     numbers = {name: None for one in runs for name in one.evaluation}
     for name in numbers:
         values = [one.evaluation.get(name) for one in runs]
-        if not any(isinstance(value, list) for value in values):
+        told = any(isinstance(value, float) for value in values) or any(value != values[0] for value in values)
+        if told and not any(isinstance(value, list) for value in values):
             rows.append([f"evaluation: {name.removeprefix('metrics.')}", *map(_cell, values)])
     return rows
 
@@ -101,6 +104,7 @@ def _cell(value: Any) -> str:
 
 
 def _aligned(rows: list[list[str]]) -> str:
+    rows = [[name, *(c if len(c) <= WIDEST else f"{c[: WIDEST - 1]}\u2026" for c in cells)] for name, *cells in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         f"{name:<{widths[0]}}  " + "  ".join(f"{cell:>{w}}" for cell, w in zip(cells, widths[1:], strict=True))

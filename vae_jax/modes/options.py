@@ -19,5 +19,5 @@ class Options(NamedTuple):
     data_dir: str = ""  # where the data of the run lie now, if not where they lay
     num_samples: int = 100  # evaluate: K of the importance-weighted bound
     num_images: int = 1000  # evaluate: images in what is costly: that bound, the aggregate posterior, features
-    features: str = ""  # evaluate: "my_module:my_function", in place of our own
+    features: str = ""  # evaluate: classifier | random | inception[:FILE] | my_module:my_function; "": what there is
     allow_import: bool = False  # may config.json name code of the user's own

@@ -1,18 +1,22 @@
 """--mode report."""
 
 import pathlib
+from collections.abc import Mapping
+from typing import Any
 
 import jax
 import numpy as np
 
-from vae_jax import charts, configuration, errors, models, page, pictures, posteriors, sampling, workdir
+from vae_jax import charts, configuration, errors, models, neighbours, page, pictures, posteriors, sampling, workdir
 from vae_jax.data import dataset
-from vae_jax.modes import codes, restored, traverse
+from vae_jax.evaluation import table
+from vae_jax.modes import arithmetic, codes, restored, traverse
 from vae_jax.modes.options import Options
 
 NUM_SAMPLES = 64
 NUM_PAIRS = 32  # originals with their reconstructions
-NUM_ROWS = 8  # interpolations, and latents traversed
+NUM_NEAREST = 16  # samples with the training images nearest to them
+NUM_ROWS = 8  # interpolations, latents traversed, and labels changed
 CURVES = ("loss", "elbo", "distortion", "kl", "rate", "grad_norm", "learning_rate")
 NUM_PLACED = 1000  # images whose codes are drawn on the plane of two latents
 MIXTURE = "mixture:10"
@@ -31,15 +35,17 @@ def run(path: str, options: Options, say: restored.Say = print) -> None:
     try:
         split = restored.images_of(found.config, options)
         images = np.asarray(split["image"][: max(NUM_PAIRS, 2 * NUM_ROWS)])
-        training = codes.training_codes(found, codes.training_images(found.config, options))
+        others = codes.training_images(found.config, options)
+        training = codes.training_codes(found, others)
     except errors.UserError as error:
         say(f"the run's images are left out of the report: {error}")
         sections.append(page.section("Samples", *_samples(found, directory, step, None, options, say)))
     else:
         sections += [
-            page.section("Samples", *_samples(found, directory, step, training, options, say)),
+            page.section("Samples", *_samples(found, directory, step, training, options, say), _nearest(found, others)),
             page.section("Reconstructions", *_reconstructions(found, images)),
             page.section("Latents", *_traversals(found, images, training), *_plane(found, split)),
+            page.section("Labels", _arithmetic(found, split, training, options)),
         ]
     sections.append(page.section("Run", *_description(found, step)))
     subtitle = f"checkpoint of step {step:,}; everything in nats per image unless said otherwise"
@@ -52,7 +58,17 @@ def _evaluation(directory: pathlib.Path) -> str:
     evaluation = workdir.read_evaluation(directory)
     if not evaluation:
         return page.text(f"None yet: python main.py --workdir {directory} --mode evaluate")
-    return page.table(evaluation)
+    where = f"checkpoint {evaluation.get('checkpoint')}, {evaluation.get('num_images')} images of "
+    found = [(heading, evaluation[name]) for name, heading in table.HEADINGS.items() if evaluation.get(name)]
+    shown = [page.part(heading, *_shown(section)) for heading, section in found]
+    return page.text(f"{where}{evaluation.get('images')}") + page.row(*shown)
+
+
+def _shown(section: Mapping[str, Any]) -> list[str]:
+    taken = table.parts(section)
+    shown = [page.table({table.label(name): value for name, value in taken.values.items()})] if taken.values else []
+    shown += [page.part(table.label(name), *_shown(inside)) for name, inside in taken.sections.items()]
+    return shown + ([page.matrix(taken.rows, table.columns(taken.rows), table.label)] if taken.rows else [])
 
 
 def _training(lines: list[dict]) -> list[str]:
@@ -113,6 +129,26 @@ def _samples(
     return [page.row(*parts)]
 
 
+def _nearest(found: restored.Restored, training: np.ndarray) -> str:
+    """A check on memorising."""
+    images = sampling.sample(found.model, found.variables, jax.random.key(0), NUM_NEAREST)
+    near = neighbours.nearest(images, training)
+    sheet = pictures.beside(images, np.stack([training[index] for index in near.index]))
+    caption = f"samples, and below each the nearest of {len(training):,} training images, by its pixels: the median "
+    return page.picture(sheet, f"{caption}distance is {np.median(near.distance):.1f} grey levels of 255")
+
+
+def _arithmetic(found: restored.Restored, split: dataset.Split, training: posteriors.Gaussian, options: Options) -> str:
+    if options.input or "label" not in split:
+        return ""
+    try:
+        moved, names = arithmetic.rows(found, restored.dataset_of(found.config, options), split, training, NUM_ROWS)
+    except errors.UserError:  # labels that no image can be given
+        return ""
+    caption = "images to whose code the difference of two labels' mean codes is added, in steps of a quarter"
+    return page.picture(pictures.labelled_rows(moved, names), caption)
+
+
 def _reconstructions(found: restored.Restored, images: np.ndarray) -> list[str]:
     model, variables, _ = found
     originals = images[:NUM_PAIRS]
@@ -160,7 +196,7 @@ def _plane(found: restored.Restored, split: dataset.Split) -> list[str]:
 
 def _description(found: restored.Restored, step: int) -> list[str]:
     config = configuration.to_json(found.config)
-    table = models.parameter_table(found.variables)
+    layers = models.parameter_table(found.variables)
     brief = {
         "checkpoint": step,
         "data": found.config.data.source,
@@ -174,5 +210,5 @@ def _description(found: restored.Restored, step: int) -> list[str]:
     return [
         page.table(brief),
         page.folded("configuration", page.table(config)),
-        page.folded("layers", page.preformatted(table)),
+        page.folded("layers", page.preformatted(layers)),
     ]
