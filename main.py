@@ -10,25 +10,25 @@ train needs --workdir alone.
 """
 
 import errno
-import os
 import pathlib
 import sys
 
-from vae_jax import command_line, errors, host_memory, modes
+from vae_jax import command_line, errors, host_memory, modes, startup
 
 
 def main(argv: list[str]) -> int:
     """Parse, run one mode, and return the exit code: 0, 2 (a user's mistake), 3 (the run diverged)."""
     try:
         arguments = command_line.parse(argv, doc=__doc__, home=pathlib.Path(__file__).resolve().parent)
-        os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(command_line.cache_directory() / "compiled"))
+        startup.keep_compiled_programs(command_line.cache_directory() / "compiled")
         host_memory.keep_freed_pages()
         if arguments.mode == "train":
             from vae_jax import processes
             from vae_jax.training import loop
 
             processes.join(*arguments.processes)
-            loop.train(arguments.config, arguments.workdir, init_from=arguments.init_from)
+            began = startup.command_began()
+            loop.train(arguments.config, arguments.workdir, init_from=arguments.init_from, began=began)
         else:
             modes.run(arguments.mode, arguments.workdir, arguments.options)
     except errors.UserError as error:

@@ -40,10 +40,10 @@ def _prepare_jax(config: Any) -> tuple[Any, Any]:
     import jax
 
     from vae_jax import models, parallel
-    from vae_jax.training import build, state, step
+    from vae_jax.training import build, optimizers, state, step
 
-    model, schedule = build.make_model(config), build.make_schedule(config, 1000.0, 10_000)
-    tx, objective = build.make_optimizer(config, schedule), build.make_objective(config, 160_000)
+    model, schedule = build.make_model(config), optimizers.make_schedule(config, 1000.0, 10_000)
+    tx, objective = optimizers.make_optimizer(config, schedule), build.make_objective(config, 160_000)
     prepare = build.make_prepare(config, flip=config.data.flip)
     call = step.make_train_call(step.make_train_step(model, objective, tx, schedule), prepare)
     runner = parallel.jit_runner(call, parallel.make_mesh())

@@ -28,7 +28,7 @@ from configs import digits, presets
 from vae_jax import checkpoint, command_line, configuration, errors, models, workdir
 from vae_jax.data import images, own, sources
 from vae_jax.modes import restored
-from vae_jax.training import build
+from vae_jax.training import build, optimizers
 from vae_jax.training import state as states
 
 LONG = pytest.param(True, marks=pytest.mark.long)
@@ -158,7 +158,7 @@ def build_all(config, trace=True):
     model = build.make_model(config, allow_import=False)
     build.make_objective(config, 1000, allow_import=False)
     build.make_eval_objective(config, 1000, allow_import=False)
-    tx = build.make_optimizer(config, build.make_schedule(config, 10.0, build.count_steps(config, 1000)))
+    tx = optimizers.make_optimizer(config, optimizers.make_schedule(config, 10.0, build.count_steps(config, 1000)))
     if (
         trace
         and sum(config.model.hidden_dims) + config.model.latent_dim < 10**6

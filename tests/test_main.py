@@ -1,6 +1,7 @@
 """The command line end to end: exit codes, one line for a mistake, the documented defaults."""
 
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -81,13 +82,40 @@ def test_a_loss_that_is_not_finite_exits_with_3(tmp_path, capsys):
     assert "is not finite" in capsys.readouterr().err
 
 
-def test_help_needs_no_jax():
+HEAVY = ("jax", "optax", "orbax", "tensorboardX", "tensorflow_datasets", "sklearn", "scipy", "torch", "tensorflow")
+
+
+def imported_by(*words, cache):
+    """Run main.py in a process of its own and return which of HEAVY it imported."""
     script = """
-import sys, main
+import json, sys, main
+heavy, words = json.loads(sys.argv[1])
 try:
-    main.main(["main.py", "--help"])
+    code = main.main(["main.py", *words])
 except SystemExit as end:
-    print(end.code, "jax" in sys.modules)
+    code = end.code
+print(json.dumps([code, [name for name in heavy if name in sys.modules]]))
 """
-    result = subprocess.run([sys.executable, "-c", script], cwd=HOME, capture_output=True, text=True, check=True)
-    assert result.stdout.splitlines()[-1] == "0 False"
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("JAX_")}  # main.py sets some
+    result = subprocess.run(
+        [sys.executable, "-c", script, json.dumps([HEAVY, words])],
+        cwd=HOME,
+        env={**kept, "XDG_CACHE_HOME": str(cache)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    code, modules = json.loads(result.stdout.splitlines()[-1])
+    assert code == 0
+    return modules
+
+
+def test_a_mode_imports_what_it_uses_and_a_second_run_compiles_nothing(tmp_path):
+    assert imported_by("--help", cache=tmp_path) == []
+    first, second = (["--workdir", str(tmp_path / name)] for name in ("first", "second"))
+    assert imported_by(*first, *TINY, cache=tmp_path) == ["jax", "optax", "orbax", "tensorboardX"]
+    compiled = sorted(path.name for path in (tmp_path / "vae_jax" / "compiled").iterdir())
+    assert len(compiled) > 10
+    imported_by(*second, *TINY, cache=tmp_path)
+    assert sorted(path.name for path in (tmp_path / "vae_jax" / "compiled").iterdir()) == compiled
+    assert imported_by(*first, "--mode", "sample", cache=tmp_path) == ["jax", "orbax"]

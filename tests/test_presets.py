@@ -13,7 +13,7 @@ from ml_collections import config_dict
 from configs import presets
 from vae_jax import configuration, models
 from vae_jax.data import batches, sources
-from vae_jax.training import build
+from vae_jax.training import build, optimizers
 from vae_jax.training import state as states
 from vae_jax.training import step as steps
 
@@ -43,8 +43,8 @@ def make_config(name, preset):
 def make_step(config):
     model = build.make_model(config)
     objective = build.make_objective(config, 1000)
-    schedule = build.make_schedule(config, 10.0, 100)
-    tx = build.make_optimizer(config, schedule)
+    schedule = optimizers.make_schedule(config, 10.0, 100)
+    tx = optimizers.make_optimizer(config, schedule)
 
     def create(key):
         return states.create_state(models.init(model, key), tx, key, ema=False)

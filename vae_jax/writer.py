@@ -1,6 +1,7 @@
 """What a run says: metrics.jsonl, TensorBoard, and a progress line. The only room with a metrics backend."""
 
 import contextlib
+import importlib
 import json
 import math
 import os
@@ -37,8 +38,7 @@ class Writer:
         finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
         self._lines.write(json.dumps({"step": step, "split": split} | finite) + "\n")
         self._lines.flush()
-        from tensorboardX import summary
-
+        summary = _backend("summary")
         self._board.add(step, *(summary.scalar(f"{split}/{name}", value) for name, value in values.items()))
 
     def write_latents(self, step: int, kl: np.ndarray | None) -> None:
@@ -47,20 +47,17 @@ class Writer:
             return
         with open(self._latents, "a") as lines:
             lines.write(json.dumps({"step": step, "kl": [round(float(value), 6) for value in kl]}) + "\n")
-        from tensorboardX import summary
-
+        summary = _backend("summary")
         self._board.add(step, summary.histogram("kl_per_latent", kl, "auto"))
 
     def write_image(self, step: int, name: str, sheet: np.ndarray) -> None:
         """Add a picture [H, W, 3] to TensorBoard."""
-        from tensorboardX import summary
-
+        summary = _backend("summary")
         self._board.add(step, summary.image(name, sheet, dataformats="HWC"))
 
     def write_config(self, config: dict[str, Any]) -> None:
         """Add a configuration, by dotted names, as text and as hyperparameters beside the evaluation's scalars."""
-        from tensorboardX import summary
-
+        summary = _backend("summary")
         plain = {
             name: value if isinstance(value, bool | int | float | str) else json.dumps(value)
             for name, value in config.items()
@@ -109,8 +106,7 @@ class _Board:
 
     def add(self, step: int, *summaries: Any) -> None:
         """Write an event for each summary. After an error the file may be cut short: the next call begins another."""
-        from tensorboardX.proto import event_pb2
-
+        event_pb2 = _backend("proto.event_pb2")
         try:
             if self._file is None:
                 self._file = self._open()
@@ -129,15 +125,28 @@ class _Board:
 
     def _open(self) -> Any:
         """Begin a file, telling TensorBoard to forget what an earlier one has from `purge_step` on."""
-        from tensorboardX import event_file_writer
-        from tensorboardX.proto import event_pb2
-
+        event_file_writer, event_pb2 = _backend("event_file_writer"), _backend("proto.event_pb2")
         file = event_file_writer.EventsWriter(str(self._directory / "events"), f".{os.getpid()}.{time.time_ns()}")
         start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
         file.write_event(event_pb2.Event(step=self._purge_step, file_version="brain.Event:2"))
         file.write_event(event_pb2.Event(step=self._purge_step, session_log=start))
         self._purge_step = sys.maxsize // 2  # a further file of this run purges nothing
         return file
+
+
+def _backend(module: str) -> Any:
+    """Import a module of tensorboardX, on first use, and keep it from importing PyTorch.
+
+    Where PyTorch is installed it would, for arrays of a kind that is none of ours: four seconds, 300 MB.
+    """
+    hidden = "torch" not in sys.modules
+    if hidden:
+        sys.modules["torch"] = None  # an import of it fails, which tensorboardX is prepared for
+    try:
+        return importlib.import_module(f"tensorboardX.{module}")
+    finally:
+        if hidden:
+            del sys.modules["torch"]
 
 
 def _drop_lines_after(path: pathlib.Path, step: int) -> None:

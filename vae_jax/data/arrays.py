@@ -1,6 +1,7 @@
 """Sources that are arrays already: scikit-learn's digits, MNIST's idx files, npz files."""
 
 import gzip
+import importlib.util
 import io
 import math
 import os
@@ -23,14 +24,27 @@ _KEYS = {"images": "image", "label": "label", "factors": "factors"}
 
 def digits(data, recipe: images.Recipe) -> dataset.Dataset:
     """scikit-learn's 1,797 digits, 8 x 8 x 1; 0..16 is scaled to 0..255. No test split."""
+    table = _digits_table()
+    split = {
+        "image": np.round(table[:, :-1].reshape(-1, 8, 8, 1) * (255 / 16)).astype(np.uint8),
+        "label": table[:, -1].astype(np.int32),
+    }
+    return _finish("digits", {"train": split}, recipe, tuple("0123456789"))
+
+
+def _digits_table() -> np.ndarray:
+    """The pixels and the label of each digit, [1797, 65], from scikit-learn's file.
+
+    Its package is not imported for it if that can be helped: that takes longer than all else before a first step.
+    """
+    package = importlib.util.find_spec("sklearn")
+    path = Path(package.submodule_search_locations[0]) / "datasets" / "data" / "digits.csv.gz"
+    if path.is_file():
+        with gzip.open(path, "rt") as file:
+            return np.loadtxt(file, delimiter=",")
     from sklearn import datasets
 
-    bunch = datasets.load_digits()
-    split = {
-        "image": np.round(bunch.images * (255 / 16)).astype(np.uint8)[..., None],
-        "label": bunch.target.astype(np.int32),
-    }
-    return _finish("digits", {"train": split}, recipe, tuple(str(name) for name in bunch.target_names))
+    return np.column_stack(datasets.load_digits(return_X_y=True))
 
 
 def idx(data, recipe: images.Recipe) -> dataset.Dataset:

@@ -1,4 +1,4 @@
-"""Config to model, objective and optimiser. A wrong name or keyword is refused here, before compilation."""
+"""Config to model and objective. A wrong name or keyword is refused here, before compilation."""
 
 import functools
 import importlib
@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import jax
-import jax.numpy as jnp
-import optax
 
 from vae_jax import configuration, errors, models
 from vae_jax.data import batches
@@ -103,45 +101,6 @@ def make_prepare(config: Config, *, flip: bool) -> Callable[..., jax.Array]:
     )
 
 
-def make_schedule(config: Config, steps_per_epoch: float, num_steps: int) -> optax.Schedule:
-    """Build step -> learning rate: a linear warm-up from 0 times the schedule."""
-    section = config.optimizer
-    if section.schedule == "exponential":
-        schedule = optax.exponential_decay(
-            section.learning_rate, steps_per_epoch, section.decay_per_epoch, staircase=True
-        )
-    elif section.schedule == "cosine":
-        schedule = optax.cosine_decay_schedule(section.learning_rate, max(num_steps, 1))
-    else:
-        schedule = optax.constant_schedule(section.learning_rate)
-    if not section.warmup_steps:
-        return schedule
-    return lambda step: jnp.minimum(1.0, step / section.warmup_steps) * schedule(step)
-
-
-def make_optimizer(config: Config, schedule: optax.Schedule) -> optax.GradientTransformation:
-    """Build the gradient transformation: clipping first, where asked for."""
-    section = config.optimizer
-    if section.weight_decay and section.name != "adamw":
-        raise errors.UserError("config.optimizer.weight_decay is adamw's; set config.optimizer.name=adamw or 0")
-    transformation = {
-        "adam": lambda: optax.adam(schedule, eps=section.eps),
-        "adamw": lambda: optax.adamw(schedule, eps=section.eps, weight_decay=section.weight_decay),
-        "sgd": lambda: optax.sgd(schedule),
-    }[section.name]()
-    if section.clip_norm:
-        transformation = optax.chain(optax.clip_by_global_norm(section.clip_norm), transformation)
-    if not _has_discriminator(config):
-        return transformation
-    adversary = optax.adam(config.objective.discriminator.learning_rate, b1=0.5, b2=0.9)
-    return optax.partition({"vae": transformation, "discriminator": adversary}, _label_players)
-
-
-def _label_players(params: Any) -> Any:
-    """Name the player that each part of the parameters belongs to, FactorVAE's discriminator or the VAE."""
-    return {name: "discriminator" if name == "discriminator" else "vae" for name in params}
-
-
 def count_steps(config: Config, num_data: int) -> int:
     """Return the run's length in steps: `num_steps`, or the steps that see `num_epochs` passes."""
     if config.num_steps is not None:
@@ -196,6 +155,8 @@ def _value(value: Any) -> Any:
     """A section {"schedule": NAME, ...} as the optax schedule of that name; anything else as it is."""
     if not isinstance(value, configuration.Config):
         return value
+    import optax  # here alone: a trained model is built without it, but for such a section
+
     keywords = dict(value.items())
     name = keywords.pop("schedule", "")
     try:

@@ -29,6 +29,7 @@ def train(
     images: np.ndarray | None = None,
     *,
     init_from: str | os.PathLike[str] | None = None,
+    began: float | None = None,
 ) -> states.TrainState:
     """Train, or go on training, in a directory; return the final state.
 
@@ -38,12 +39,14 @@ def train(
         objective: (vae, batch, key, step) -> (loss, metrics), in place of `config.objective`.
         images: uint8 [N, H, W, C] in place of `config.data`'s; a fixed tenth is held out for validation.
         init_from: another run's directory, whose weights a new run starts from.
+        began: on the clock of `time.monotonic`, what the time of the first step is counted from; None is this call.
 
     Raises:
         errors.UserError: a configuration, data set, directory or checkpoint that cannot be.
         errors.Diverged: a loss that is not finite, under `config.on_nonfinite`.
         errors.Interrupted: SIGINT or SIGTERM; the state is checkpointed.
     """
+    began = time.monotonic() if began is None else began
     config = config.copy_and_resolve_references().lock()
     if images is not None:
         config.data.source = "array"
@@ -70,7 +73,7 @@ def train(
         closing.callback(run.progress.end)
         if processes.leads():
             workdir.write_json(path / "config.json", configuration.to_json(config))
-        return _loop(run, state, interrupt)
+        return _loop(run, state, interrupt, began)
 
 
 def _from_array(images: np.ndarray) -> datasets.Dataset:
@@ -84,18 +87,14 @@ def _due(before: int, after: int, every: int) -> bool:
     return after // every > before // every
 
 
-def _loop(run: runs.Run, state: states.TrainState, interrupt: interrupts.Interrupt) -> states.TrainState:
+def _loop(run: runs.Run, state: states.TrainState, interrupt: interrupts.Interrupt, began: float) -> states.TrainState:
     config, num_steps = run.config, run.num_steps
-    began = time.monotonic()
     step = first = int(run.runner.plain(state).step)
     best = checkpoint.best_score(run.manager)
     window, stopping = _Window(run), False
     if first == num_steps and run.manager.all_steps():
         run.progress.say(f"finished at step {step}; nothing left to train")
         return run.runner.plain(state)
-    if not first:
-        settings = configuration.flatten(configuration.to_json(config))
-        runs.tolerantly(run, "the configuration for TensorBoard", run.writer.write_config, settings)
     with feed.open_feed(config, run.dataset.train["image"], run.runner.raw_sharding, first, num_steps) as calls:
         for number, (start, count, raw) in enumerate(calls):
             state, metrics = run.runner.call(state, raw())
@@ -105,6 +104,9 @@ def _loop(run: runs.Run, state: states.TrainState, interrupt: interrupts.Interru
             if start == first:
                 jax.block_until_ready(metrics)
                 run.progress.say(f"first step after {time.monotonic() - began:.1f} s")
+                if not first:
+                    settings = configuration.flatten(configuration.to_json(config))
+                    runs.tolerantly(run, "the configuration for TensorBoard", run.writer.write_config, settings)
                 run.progress.begin(step)
             last = step == num_steps or stopping
             if last or _due(start, step, config.log_every):

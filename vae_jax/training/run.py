@@ -14,7 +14,7 @@ from vae_jax import checkpoint, configuration, errors, integrity, models, parall
 from vae_jax.data.dataset import Dataset
 from vae_jax.evaluation import elbo
 from vae_jax.random import fold_in_name
-from vae_jax.training import build
+from vae_jax.training import build, optimizers
 from vae_jax.training import state as states
 from vae_jax.training import step as steps
 
@@ -80,8 +80,8 @@ def open_run(
     model = build.make_model(config)
     loss = objective or build.make_objective(config, number)
     eval_loss = objective or build.make_eval_objective(config, number)
-    schedule = build.make_schedule(config, steps_per_epoch, num_steps)
-    tx = build.make_optimizer(config, schedule)
+    schedule = optimizers.make_schedule(config, steps_per_epoch, num_steps)
+    tx = optimizers.make_optimizer(config, schedule)
     train_step = functools.partial(steps.make_train_step, tx=tx, learning_rate=schedule, ema_decay=config.ema_decay)
     runner = _make_runner(config, mesh, model, loss, train_step, build.make_prepare(config, flip=data.flip))
 
@@ -97,7 +97,8 @@ def open_run(
     manager = checkpoint.open_for_training(path, config.keep)
     if init_from is not None and not manager.all_steps():
         variables = _initial_weights(init_from, variables)
-    state = states.create_state(variables, tx, keys["loop"], ema=config.ema_decay > 0)
+    create = functools.partial(states.create_state, tx=tx, ema=config.ema_decay > 0)
+    state = jax.jit(create)(variables, key=keys["loop"])  # one program, not one for each shape of its zeros
     state = parallel.replicate(state, mesh)
     restored = checkpoint.restore_state(manager, state, warn=progress.say)
     if restored is not None:
