@@ -1,91 +1,125 @@
 """Building the cache from JPEGs of CelebA's size, against one core's bare decode, crop and resize, times the cores.
 
-    python -m benchmarks.decode --num 4000 [--dir DIR]
+    python -m benchmarks.decode [--dir DIR_OR_ZIP] [--num 5500]
 
-Bare and cached turns alternate. Without --dir the JPEGs are made: smooth noise of 178 x 218 at quality 90, about as
-many bytes as CelebA's. Also says what JPEG's own reduced decoding would change in the pixels, if one used it.
+Bare and cached turns alternate. Without --dir the JPEGs are made: blurred noise of 178 x 218 at quality 90, about as
+many bytes as CelebA's. Also says what JPEG's own reduced decoding ("draft") would gain, and what it would change in
+the pixels.
 """
 
 import argparse
+import contextlib
 import io
+import multiprocessing
 import pathlib
-import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from concurrent import futures
+from statistics import median
 
 import numpy as np
 from PIL import Image, ImageFilter
 
 from configs import folder
-from vae_jax.data import images, sources, workers
+from vae_jax.data import images, sources, stores, workers
 
 RECIPE = images.Recipe("center148", (64, 64))
 
 
-def make_jpegs(directory: pathlib.Path, number: int) -> list[pathlib.Path]:
+def make_jpegs(directory: pathlib.Path, number: int) -> None:
     """Write `number` JPEGs of blurred noise, 178 x 218."""
     generator = np.random.default_rng(0)
     for index in range(number):
         small = generator.integers(0, 256, (28, 23, 3), dtype=np.uint8)
         picture = Image.fromarray(small).resize((178, 218), Image.Resampling.BICUBIC)
         picture.filter(ImageFilter.SHARPEN).save(directory / f"{index:06d}.jpg", quality=90)
-    return sorted(directory.iterdir())
 
 
-def bare(files: list[pathlib.Path]) -> float:
+def whole(data: bytes) -> np.ndarray:
+    """Decode, crop and resize as the library does; uint8 [64, 64, 3]."""
+    return images.fit(images.decode(data), RECIPE)
+
+
+def draft(data: bytes) -> np.ndarray:
+    """The same from a JPEG decoded at half its size, which is still no smaller than what is asked for."""
+    with Image.open(io.BytesIO(data)) as picture:
+        left, top, right, bottom = images.crop_box(RECIPE.crop, *picture.size)
+        width, height = picture.size
+        picture.draft("RGB", (width // 2, height // 2))
+        across, down = picture.width / width, picture.height / height
+        box = (left * across, top * down, right * across, bottom * down)
+        return np.asarray(picture.convert("RGB").resize(RECIPE.size[::-1], Image.Resampling.BILINEAR, box=box))
+
+
+def bare(store: stores.Store, names: list[str], decode: Callable[[bytes], np.ndarray] = whole) -> float:
     """Return images/s of one core: read, decode, crop, resize, nothing kept."""
     began = time.perf_counter()
-    for file in files:
-        images.fit(images.decode(file.read_bytes()), RECIPE)
-    return len(files) / (time.perf_counter() - began)
+    for name in names:
+        decode(store.read(name)[0])
+    return len(names) / (time.perf_counter() - began)
 
 
-def build_cache(directory: pathlib.Path, number: int) -> float:
+def bare_together(path: pathlib.Path, names: list[str], cores: int) -> float:
+    """Return images/s of as many such processes at once: what the machine has, where it is shared or its cores are."""
+    with futures.ProcessPoolExecutor(cores, multiprocessing.get_context("spawn")) as pool:
+        list(pool.map(_bare_at, [path] * cores, [names[:1]] * cores))  # started
+        return sum(pool.map(_bare_at, [path] * cores, [names] * cores))
+
+
+def _bare_at(path: pathlib.Path, names: list[str]) -> float:
+    return bare(stores.open_path(path), names)
+
+
+def build_cache(path: pathlib.Path, number: int) -> float:
     """Return images/s of a whole build: listing, processes started, decoding, writing, sync."""
     config = folder.get_config()
-    config.data.dir, config.data.crop, config.data.image_size = str(directory), RECIPE.crop, RECIPE.size
-    with tempfile.TemporaryDirectory() as cache:
+    config.data.dir, config.data.crop, config.data.image_size = str(path), RECIPE.crop, RECIPE.size
+    with tempfile.TemporaryDirectory() as cache, contextlib.redirect_stderr(io.StringIO()):
         config.data.cache_dir = cache
         began = time.perf_counter()
         sources.load(config.data)
         return number / (time.perf_counter() - began)
 
 
-def draft_difference(files: list[pathlib.Path]) -> tuple[float, int]:
-    """Return the mean and the largest absolute difference of pixels if JPEGs are decoded at reduced size."""
-    differences = []
-    for file in files[:100]:
-        data = file.read_bytes()
-        whole = images.fit(images.decode(data), RECIPE)
-        with Image.open(io.BytesIO(data)) as picture:
-            left, top = (picture.width - 148) // 2, (picture.height - 148) // 2
-            picture.draft("RGB", (picture.width // 2, picture.height // 2))
-            box = [side / 2 for side in (left, top, left + 148, top + 148)]
-            reduced = picture.convert("RGB").resize((64, 64), Image.Resampling.BILINEAR, box=box)
-        differences.append(np.abs(whole.astype(int) - np.asarray(reduced, int)))
-    return float(np.mean(differences)), int(np.max(differences))
+def draft_difference(store: stores.Store, names: list[str]) -> tuple[float, int]:
+    """Return the mean and the largest absolute difference of pixels between `draft` and `whole`."""
+    pairs = [(whole(data).astype(int), draft(data).astype(int)) for data, _ in map(store.read, names)]
+    differences = np.abs(np.array([one - other for one, other in pairs]))
+    return float(differences.mean()), int(differences.max())
+
+
+def _spread(shares: list[float]) -> str:
+    return f"{median(shares):.2f} ({min(shares):.2f} to {max(shares):.2f})"
 
 
 def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--num", type=int, default=4000)
-    parser.add_argument("--dir", type=pathlib.Path, help="a directory of JPEGs of 178 x 218")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--num", type=int, default=5500, help="JPEGs to make, without --dir")
+    parser.add_argument("--dir", type=pathlib.Path, help="a directory, or a .zip, of JPEGs of 178 x 218")
+    parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as made:
-        directory = given.dir or pathlib.Path(made)
-        files = sorted(directory.glob("*.jpg")) if given.dir else make_jpegs(directory, given.num)
-        sample, cores = files[: max(1, len(files) // 4)], workers.num_cores()
-        rates = [(bare(sample), build_cache(directory, len(files)), bare(sample)) for _ in range(given.rounds)]
-    shares = [built / (cores * (before + after) / 2) for before, built, after in rates]
-    mean, largest = draft_difference(files) if given.dir else (float("nan"), 0)
-    one = statistics.median(rate for before, _, after in rates for rate in (before, after))
-    print(f"{len(files)} JPEGs, {cores} cores; one core bare: {one:.0f} images/s")
-    print(f"cache built: {statistics.median(built for _, built, _ in rates):.0f} images/s")
-    print(f"share of cores x bare: {statistics.median(shares):.2f} ({min(shares):.2f} to {max(shares):.2f})")
-    if given.dir:
-        print(f"reduced decoding would change a pixel by {mean:.2f} levels on average, {largest} at most")
+        path = given.dir or pathlib.Path(made)
+        if not given.dir:
+            make_jpegs(path, given.num)
+        store = stores.open_path(path)
+        names = [member.name for member in store.members]
+        sample, cores = names[: max(1, len(names) // 4)], workers.num_cores()
+        rates, together = [], []
+        for _ in range(given.rounds):
+            rates.append((bare(store, sample), build_cache(path, len(names)), bare(store, sample)))
+            together.append(bare_together(path, sample, cores))
+        drafted = bare(store, sample, draft)
+        mean, largest = draft_difference(store, sample[:200])
+    built = [rate for _, rate, _ in rates]
+    alone = [(before + after) / 2 for before, _, after in rates]
+    print(f"{len(names)} JPEGs, {cores} cores; images/s, the median of {given.rounds} rounds:")
+    print(f"one core bare {median(alone):.0f}, all at once {median(together):.0f}, cache built {median(built):.0f}")
+    print(f"share of cores x bare: {_spread([b / (cores * a) for a, b in zip(alone, built, strict=True)])}")
+    print(f"share of all bare at once: {_spread([b / t for b, t in zip(built, together, strict=True)])}")
+    print(f"draft: {drafted:.0f} on one core; a pixel differs by {mean:.2f} levels on average, {largest} at most")
 
 
 if __name__ == "__main__":

@@ -98,13 +98,13 @@ def test_a_dead_decoding_process_is_a_fault_and_leaves_nothing(tree, data_config
     monkeypatch.setattr(workers, "_BYTES_PER_WORKER", 1)
     monkeypatch.setattr(workers, "num_cores", lambda: 2)
     monkeypatch.setattr(workers, "_CHUNK_LARGE", 1)
-    original = workers._Worker.decode
+    original = workers._Worker.answer
 
     def shot(self, names):
         self._process.kill()
         return original(self, names)
 
-    monkeypatch.setattr(workers._Worker, "decode", shot)
+    monkeypatch.setattr(workers._Worker, "answer", shot)
     config = data_config(source="folder", dir=str(tree))
     with pytest.raises(RuntimeError, match="ended early"):
         sources.load(config)

@@ -28,6 +28,7 @@ from vae_jax.data import images, stores
 _BYTES_PER_WORKER = 2**22  # below this many encoded bytes another process costs more than it saves
 _CHUNK = 64  # images in one request; fewer where they keep their own size, which may be large
 _CHUNK_LARGE = 4
+_AHEAD = 4  # chunks asked for, for each worker: one being decoded, one waiting there, two decoded and not yet read
 
 
 class Decoded(NamedTuple):
@@ -58,35 +59,56 @@ def decoding(
         yield (decode_one(store, name, recipe) for name in names)
         return
     workers = [_Worker(store.spec, recipe) for _ in range(count)]
+    todo = queue.SimpleQueue()
     pool = futures.ThreadPoolExecutor(count)
     try:
-        yield _in_order(pool, workers, chunks)
+        for worker in workers:
+            pool.submit(_keep_busy, worker, todo)
+        yield _in_order(todo, chunks, _AHEAD * count)
     finally:
         for worker in workers:
             worker.kill()  # a thread still reading from it sees the end of its pipe
-        pool.shutdown(wait=True, cancel_futures=True)
+            todo.put(None)
+        pool.shutdown(wait=True)
 
 
-def _in_order(pool: futures.Executor, workers: list["_Worker"], chunks: list[list[str]]) -> Iterator[Decoded]:
-    """The images of all chunks, a bounded number of chunks ahead of the reader."""
-    idle = queue.SimpleQueue()
-    for worker in workers:
-        idle.put(worker)
-
-    def decode(chunk: list[str]) -> list[Decoded]:
-        worker = idle.get()
-        try:
-            return worker.decode(chunk)
-        finally:
-            idle.put(worker)
-
+def _in_order(todo: queue.SimpleQueue, chunks: list[list[str]], ahead: int) -> Iterator[Decoded]:
+    """The images of all chunks, each chunk asked for at most `ahead` chunks before it is read."""
     pending = collections.deque()
     for chunk in chunks:
-        pending.append(pool.submit(decode, chunk))
-        if len(pending) > 2 * len(workers):
+        answer = futures.Future()
+        todo.put((chunk, answer))
+        pending.append(answer)
+        if len(pending) >= ahead:
             yield from pending.popleft().result()
     while pending:
         yield from pending.popleft().result()
+
+
+def _keep_busy(worker: "_Worker", todo: queue.SimpleQueue) -> None:
+    """Answer the chunks of `todo` until there is a None; one more request than is being read waits at the worker.
+
+    Without it the worker would idle from its last image until its pixels were read, in turn with everything else
+    that this interpreter does.
+    """
+    sent = collections.deque()
+    try:
+        while True:
+            while len(sent) < 2:
+                try:
+                    item = todo.get(block=not sent)
+                except queue.Empty:
+                    break
+                if item is None:
+                    return
+                worker.ask(item[0])
+                sent.append(item)
+            chunk, answer = sent[0]
+            answer.set_result(worker.answer(chunk))
+            sent.popleft()
+    except Exception as error:
+        for _, answer in sent:
+            answer.set_exception(error)
 
 
 def num_cores() -> int:
@@ -116,17 +138,18 @@ class _Worker:
             # One thread of BLAS: none is used, and starting one per core takes longer than all other imports.
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path)), "OPENBLAS_NUM_THREADS": "1"},
         )
-        self._send({"store": spec, "recipe": dataclasses.asdict(recipe)})
+        self.ask({"store": spec, "recipe": dataclasses.asdict(recipe)})
 
-    def _send(self, message) -> None:
+    def ask(self, message: dict | list[str]) -> None:
+        """Send names to decode (or, first of all, what to set up); `answer` follows in the same order."""
         try:
             self._process.stdin.write(json.dumps(message).encode() + b"\n")
             self._process.stdin.flush()
         except BrokenPipeError:
-            pass  # `decode` will find the other pipe at its end
+            pass  # `answer` will find the other pipe at its end
 
-    def decode(self, names: list[str]) -> list[Decoded]:
-        self._send(names)
+    def answer(self, names: list[str]) -> list[Decoded]:
+        """Wait for the images of `names`, the oldest that were asked for."""
         out = self._process.stdout
         line = out.readline()
         if not line:
