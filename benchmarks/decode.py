@@ -12,6 +12,7 @@ import contextlib
 import io
 import multiprocessing
 import pathlib
+import resource
 import sys
 import tempfile
 import time
@@ -83,6 +84,23 @@ def build_cache(path: pathlib.Path, number: int) -> float:
         return number / (time.perf_counter() - began)
 
 
+def processor_share(path: pathlib.Path, store: stores.Store, names: list[str]) -> float:
+    """Return the seconds of processor that bare decoding takes, over those of a whole build and its processes.
+
+    What the share would be on cores that nobody else is using.
+    """
+    began = time.process_time()
+    bare(store, names)
+    spent, before = time.process_time() - began, _all_seconds()
+    build_cache(path, len(names))
+    return spent / (_all_seconds() - before)
+
+
+def _all_seconds() -> float:
+    usages = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
 def draft_difference(store: stores.Store, names: list[str]) -> tuple[float, int]:
     """Return the mean and the largest absolute difference of pixels between `draft` and `whole`."""
     pairs = [(whole(data).astype(int), draft(data).astype(int)) for data, _ in map(store.read, names)]
@@ -107,10 +125,11 @@ def main(argv: list[str]) -> None:
         store = stores.open_path(path)
         names = [member.name for member in store.members]
         sample, cores = names[: max(1, len(names) // 4)], workers.num_cores()
-        rates, together = [], []
+        rates, together, seconds = [], [], []
         for _ in range(given.rounds):
             rates.append((bare(store, sample), build_cache(path, len(names)), bare(store, sample)))
             together.append(bare_together(path, sample, cores))
+            seconds.append(processor_share(path, store, names))
         drafted = bare(store, sample, draft)
         mean, largest = draft_difference(store, sample[:200])
     built = [rate for _, rate, _ in rates]
@@ -119,6 +138,7 @@ def main(argv: list[str]) -> None:
     print(f"one core bare {median(alone):.0f}, all at once {median(together):.0f}, cache built {median(built):.0f}")
     print(f"share of cores x bare: {_spread([b / (cores * a) for a, b in zip(alone, built, strict=True)])}")
     print(f"share of all bare at once: {_spread([b / t for b, t in zip(built, together, strict=True)])}")
+    print(f"share of processor time: {_spread(seconds)}")
     print(f"draft: {drafted:.0f} on one core; a pixel differs by {mean:.2f} levels on average, {largest} at most")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from vae_jax import errors
 from vae_jax.data import progress
 
-_SLAB = 2**24  # bytes rewritten at a time
+_SLAB = 2**22  # bytes written at a time
 
 
 class ImageRows:
@@ -21,7 +21,7 @@ class ImageRows:
     def __init__(self, path: Path, expected: int):
         self._path = path
         self._expected = expected
-        self._file = open(path, "wb")
+        self._file = open(path, "wb", buffering=_SLAB)
         self._first = ""
         self._shape = None
         self._count = 0
@@ -52,7 +52,9 @@ class ImageRows:
             )
         if pixels.shape[2] > self._shape[2]:
             self._widen(pixels.shape[2])
-        self._file.write(np.ascontiguousarray(np.broadcast_to(pixels, self._shape)))
+        if pixels.shape != self._shape:
+            pixels = np.broadcast_to(pixels, self._shape)
+        self._file.write(np.ascontiguousarray(pixels))
         self._count += 1
 
     def _begin(self, name: str, shape: tuple[int, ...]) -> None:
@@ -80,7 +82,7 @@ class ImageRows:
         self._file.close()
         narrow = self._path.with_suffix(".narrow")
         os.rename(self._path, narrow)
-        self._file = open(self._path, "wb")
+        self._file = open(self._path, "wb", buffering=_SLAB)
         self._shape = (*self._shape[:2], channels)
         self._check_space()
         self._write_header()

@@ -154,12 +154,13 @@ class _Worker:
         line = out.readline()
         if not line:
             raise RuntimeError(f"a decoding process ended early (exit code {self._process.wait()})")
-        decoded = []
-        for name, (shape, reason, notes) in zip(names, json.loads(line), strict=True):
-            pixels = None
-            if shape:
-                pixels = np.frombuffer(out.read(math.prod(shape)), np.uint8).reshape(shape)
-            decoded.append(Decoded(name, pixels, reason, notes))
+        header = json.loads(line)
+        pixels = np.frombuffer(out.read(sum(math.prod(shape) for shape, _, _ in header if shape)), np.uint8)
+        decoded, start = [], 0
+        for name, (shape, reason, notes) in zip(names, header, strict=True):
+            stop = start + math.prod(shape or (0,))
+            decoded.append(Decoded(name, pixels[start:stop].reshape(shape) if shape else None, reason, notes))
+            start = stop
         return decoded
 
     def kill(self) -> None:
