@@ -1,5 +1,6 @@
 """The objective's own metrics on a whole split: running statistics, one z ~ q per image, every example once."""
 
+import collections
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,8 @@ from vae_jax.data import batches
 from vae_jax.random import fold_in_name
 
 Metrics = dict[str, float]
+
+RUN_AHEAD = 2  # batches dispatched before a result is looked at, so that a device need not wait for the host
 
 
 def make_eval_step(model: Any, objective: Callable[..., Any], prepare: Callable[..., jax.Array]) -> Callable[..., Any]:
@@ -42,11 +45,20 @@ def evaluate(
     `put` places a batch on the devices.
     """
     totals: Metrics = {}
+    pending: collections.deque[tuple[int, Any]] = collections.deque()
+
+    def look() -> None:
+        size, metrics = pending.popleft()
+        for name, value in jax.device_get(metrics).items():
+            totals[name] = totals.get(name, 0.0) + float(value) * size
+
     for index, rows in enumerate(batches.evaluation_slices(len(images), batch_size)):
         part = put(images[rows])
-        metrics = jax.device_get(eval_step(variables, part, jax.random.fold_in(key, index), step))
-        for name, value in metrics.items():
-            totals[name] = totals.get(name, 0.0) + float(value) * len(part)
+        pending.append((len(part), eval_step(variables, part, jax.random.fold_in(key, index), step)))
+        if len(pending) > RUN_AHEAD:
+            look()
+    while pending:
+        look()
     return {name: total / len(images) for name, total in totals.items()}
 
 
