@@ -35,7 +35,7 @@ def make_config(batch_size: int, precision: str) -> Any:
     return config
 
 
-def _prepare_jax(config: Any) -> tuple[Any, Any]:
+def prepare_jax(config: Any) -> tuple[Any, Any]:
     """Return the runner of a configuration's training call and its first state, placed."""
     import jax
 
@@ -53,7 +53,7 @@ def _prepare_jax(config: Any) -> tuple[Any, Any]:
 
 def lower_step(batch_size: int, precision: str) -> Any:
     """Return our training call, lowered: one step on a batch."""
-    runner, state = _prepare_jax(make_config(batch_size, precision))
+    runner, state = prepare_jax(make_config(batch_size, precision))
     return runner.call.lower(state, {"image": make_batches(batch_size)[:1]})
 
 
@@ -68,7 +68,7 @@ def make_jax(batch_size: int, precision: str, *, steps_per_call: int = 1, feed: 
 
     config = make_config(batch_size, precision)
     config.steps_per_call, config.data.placement = steps_per_call, feed
-    runner, current = _prepare_jax(config)
+    runner, current = prepare_jax(config)
     images = make_batches(batch_size)
     ready = []
     if feed == "batches":

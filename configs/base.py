@@ -35,7 +35,7 @@ def get_config() -> config_dict.ConfigDict:
     data.crop = "none"  # before resizing: none | center148 | wae140 | square
     data.flip = False  # mirror training images left to right, half of the time
     data.range = (0.0, 1.0)  # what pixel values 0 and 255 become: (0, 1) or (-1, 1)
-    data.placement = "auto"  # training images live on the: device | host; auto: device if they fit
+    data.placement = "auto"  # training images live on the: device | host; auto: device if they fit a quarter of it
     data.binarize = "none"  # none | dynamic (a Bernoulli draw per visit) | threshold (at one half)
     data.dequantize = False  # add uniform noise of one grey level (densities of 8-bit images)
 

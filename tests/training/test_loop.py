@@ -112,10 +112,13 @@ def test_an_interrupted_run_ends_with_the_same_bits(finished, tmp_path, monkeypa
     assert lines(tmp_path)[-1] == lines(workdir)[-1]
 
 
-def test_placement_and_steps_per_call_take_the_same_images(tmp_path):
+@pytest.mark.parametrize("steps_per_call", [1, 2])
+def test_resident_and_streamed_images_train_to_the_same_bits(tmp_path, steps_per_call):
     states = {}
     for placement in ("device", "host"):
-        config = tiny(**{"data.placement": placement, "num_steps": 3, "eval_every": 99})
+        config = tiny(
+            **{"data.placement": placement, "num_steps": 3, "eval_every": 99, "steps_per_call": steps_per_call}
+        )
         states[placement] = vae_jax.train(config, tmp_path / placement, images=IMAGES)
     assert_same_bits(states["device"], states["host"])
 
