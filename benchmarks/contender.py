@@ -5,16 +5,21 @@ numbers of steps from its standard input, a line each, and answers each with the
 """
 
 import contextlib
+import functools
 import json
 import os
 import sys
 import time
+import types
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 IMAGE_SHAPE, LATENT_DIM, HIDDEN_DIMS = (64, 64, 3), 128, (32, 64, 128, 256, 512)
+# The default recipe of configs/celeba.py, held against it by a test. Where an accelerator is at hand there may be jax,
+# flax and optax, and not what a configuration is made of.
+DATA_RANGE, BETA, LEARNING_RATE = (-1.0, 1.0), 8.847e-4 * 64 * 64 * 3 / 2, 5e-3
 NUM_BATCHES = 8  # different batches, taken in turn
 
 Steps = Callable[[int], None]  # runs so many steps, and waits for the last
@@ -26,49 +31,68 @@ def make_batches(batch_size: int) -> np.ndarray:
     return generator.integers(0, 256, (NUM_BATCHES, batch_size, *IMAGE_SHAPE), dtype=np.uint8)
 
 
-def make_config(batch_size: int, precision: str) -> Any:
-    """Return the default CelebA recipe at a batch size and precision, its shape filled in."""
-    from configs import celeba
+def make_parts(
+    precision: str,
+    *,
+    image_shape: tuple[int, int, int] = IMAGE_SHAPE,
+    latent_dim: int = LATENT_DIM,
+    num_samples: int | None = None,
+) -> tuple[Any, Any, Any, Any]:
+    """Return model, objective, schedule and prepare of the recipe; with `num_samples`, the objective is IWAE's."""
+    import optax
 
-    config = celeba.get_config()
-    config.data.batch_size, config.precision, config.model.image_shape = batch_size, precision, IMAGE_SHAPE
-    return config
+    from vae_jax import losses, models
+    from vae_jax.data import batches
+    from vae_jax.losses import rate, reconstruction
+
+    model = models.VAE(image_shape, latent_dim, HIDDEN_DIMS, data_range=DATA_RANGE, precision=precision)
+    gaussian = functools.partial(reconstruction.gaussian, sigma=1.0)
+    objective = functools.partial(
+        losses.elbo_loss, reconstruction=gaussian, rate=functools.partial(rate.beta, beta=BETA)
+    )
+    if num_samples is not None:
+        objective = functools.partial(losses.iwae_loss, reconstruction=gaussian, num_samples=num_samples)
+    schedule = optax.exponential_decay(LEARNING_RATE, 1000.0, 0.95, staircase=True)
+    return model, objective, schedule, functools.partial(batches.prepare, range=DATA_RANGE, flip=True)
 
 
-def prepare_jax(config: Any) -> tuple[Any, Any]:
-    """Return the runner of a configuration's training call and its first state, placed."""
+def prepare_jax(precision: str, **given: Any) -> tuple[Any, Any]:
+    """Return the runner of the recipe's training call, as `main.py` compiles it, and its first state, placed."""
     import jax
+    import optax
 
     from vae_jax import models, parallel
-    from vae_jax.training import build, optimizers, state, step
+    from vae_jax.training import state, step
 
-    model, schedule = build.make_model(config), optimizers.make_schedule(config, 1000.0, 10_000)
-    tx, objective = optimizers.make_optimizer(config, schedule), build.make_objective(config, 160_000)
-    prepare = build.make_prepare(config, flip=config.data.flip)
+    model, objective, schedule, prepare = make_parts(precision, **given)
+    tx = optax.adam(schedule)
     call = step.make_train_call(step.make_train_step(model, objective, tx, schedule), prepare)
     runner = parallel.jit_runner(call, parallel.make_mesh())
     fresh = state.create_state(models.init(model, jax.random.key(0)), tx, jax.random.key(1), ema=False)
     return runner, runner.place(fresh)
 
 
+def feed_config(batch_size: int, placement: str, steps_per_call: int = 1) -> Any:
+    """Return what `feed.open_feed` reads of a configuration."""
+    data = types.SimpleNamespace(batch_size=batch_size, placement=placement)
+    return types.SimpleNamespace(seed=0, steps_per_call=steps_per_call, data=data)
+
+
 def lower_step(batch_size: int, precision: str) -> Any:
     """Return our training call, lowered: one step on a batch."""
-    runner, state = prepare_jax(make_config(batch_size, precision))
+    runner, state = prepare_jax(precision)
     return runner.call.lower(state, {"image": make_batches(batch_size)[:1]})
 
 
 def make_jax(batch_size: int, precision: str, *, steps_per_call: int = 1, feed: str = "batches") -> Steps:
-    """Our own training call, as `main.py` compiles it.
-
-    `feed`: "batches" lie on the device, ready; "device" gathers them from resident images by index; "host" streams.
+    """Our own training call. `feed`: "batches" lie on the device, ready; "device" gathers them from resident images
+    by index; "host" streams.
     """
     import jax
 
     from vae_jax.training import feed as feeds
 
-    config = make_config(batch_size, precision)
-    config.steps_per_call, config.data.placement = steps_per_call, feed
-    runner, current = prepare_jax(config)
+    runner, current = prepare_jax(precision)
     images = make_batches(batch_size)
     ready = []
     if feed == "batches":
@@ -81,7 +105,7 @@ def make_jax(batch_size: int, precision: str, *, steps_per_call: int = 1, feed: 
             if feed == "batches":
                 raws = (ready[index % NUM_BATCHES] for index in range(number // steps_per_call))
             else:
-                flat = images.reshape(-1, *IMAGE_SHAPE)
+                flat, config = images.reshape(-1, *IMAGE_SHAPE), feed_config(batch_size, feed, steps_per_call)
                 calls = stack.enter_context(feeds.open_feed(config, flat, runner.raw_sharding, 0, number))
                 raws = (raw() for _, _, raw in calls)
             for raw in raws:
@@ -102,12 +126,11 @@ def make_pytorch(batch_size: int, precision: str, *, variant: str) -> Steps:
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
     torch.backends.cudnn.benchmark = True
     layout = torch.contiguous_format if variant == "eager" else torch.channels_last
-    config = make_config(batch_size, "float32")
     twin = pytorch_vae.Twin(IMAGE_SHAPE, LATENT_DIM, HIDDEN_DIMS).to(device, memory_format=layout)
     step = pytorch_vae.make_train_step(
         twin,
-        beta=config.objective.rate.beta,
-        learning_rate=config.optimizer.learning_rate,
+        beta=BETA,
+        learning_rate=LEARNING_RATE,
         compiled=variant == "compiled",
         autocast=precision == "bfloat16",
     )

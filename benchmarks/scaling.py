@@ -11,6 +11,7 @@ that budget beyond what its first step took.
 
 import argparse
 import json
+import os
 import pathlib
 import resource
 import subprocess
@@ -68,11 +69,9 @@ def measure(given: dict[str, Any], path: str, seconds: float) -> dict[str, float
 
     host_memory.keep_freed_pages()
     images = np.load(path, mmap_mode="r")
-    config = contender.make_config(given["batch_size"], "float32")
-    config.model.image_shape, config.model.latent_dim = images.shape[1:], given["latent_dim"]
-    config.objective.name, config.objective.num_samples = "iwae", given["num_samples"]
-    config.data.placement = given["placement"]
-    runner, state = contender.prepare_jax(config)
+    config = contender.feed_config(given["batch_size"], given["placement"])
+    recipe = {name: given[name] for name in ("latent_dim", "num_samples")}
+    runner, state = contender.prepare_jax("float32", image_shape=images.shape[1:], **recipe)
 
     def train(first: int, number: int) -> float:
         nonlocal state
@@ -86,6 +85,8 @@ def measure(given: dict[str, Any], path: str, seconds: float) -> dict[str, float
     abstract = {"image": jax.ShapeDtypeStruct((1, given["batch_size"], *images.shape[1:]), np.uint8)}
     flops = runner.call.lower(state, abstract).cost_analysis()["flops"]
     train(0, 1)
+    if not seconds:
+        return {}
     if "budget_mb" in given:
         allocated = _status()["VmData"]
         resource.setrlimit(resource.RLIMIT_DATA, (allocated + given["budget_mb"] * MEGABYTE, -1))
@@ -110,12 +111,18 @@ def _status() -> dict[str, int]:
 
 
 def run(given: dict[str, Any], directory: pathlib.Path, seconds: float) -> dict[str, Any]:
-    """Measure in a process of its own, and return what was given with what it took."""
+    """Measure in a process of its own, and return what was given with what it took.
+
+    Another process before it compiles: what the compiler allocates is not the step's.
+    """
     path = make_images(directory, given["num_data"], given["image_size"])
-    command = [sys.executable, "-m", "benchmarks.scaling", "--measure", json.dumps([given, str(path), seconds])]
-    result = subprocess.run(command, capture_output=True, text=True)
-    if result.returncode:
-        raise RuntimeError(f"{given} could not be measured: {result.stderr[-500:]}")
+    kept = {"JAX_COMPILATION_CACHE_DIR": str(directory / "compiled"), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+    compiling = {name: value for name, value in given.items() if name != "budget_mb"}
+    for wanted, length in ((compiling, 0.0), (given, seconds)):
+        command = [sys.executable, "-m", "benchmarks.scaling", "--measure", json.dumps([wanted, str(path), length])]
+        result = subprocess.run(command, capture_output=True, text=True, env=os.environ | kept)
+        if result.returncode:
+            raise RuntimeError(f"{given} could not be measured: {result.stderr[-500:]}")
     return given | json.loads(result.stdout.splitlines()[-1])
 
 

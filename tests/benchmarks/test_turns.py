@@ -1,6 +1,6 @@
 """The arithmetic of the benchmarks: rates, ratios, tables. Nothing here is timed."""
 
-from benchmarks import device, train_step, turns
+from benchmarks import train_step, turns
 
 
 class FakeContender:
@@ -28,16 +28,3 @@ def test_rates_are_medians_and_ratios_are_of_the_same_round(monkeypatch):
     assert b.images_per_second == 40.0 and b.ratios == [2.0, 2.0, 2.0] and a.ratios == [1.0, 1.0, 1.0]
     table = train_step.table([(10, "float32", a), (10, "float32", b)])
     assert "| 10 | float32 | b | 40 (20 to 40) | 0.50 x (0.50 to 0.50) | 2 |" in table
-
-
-def test_the_plan_of_a_device_begins_with_its_largest_batch_and_ends_with_the_smallest():
-    groups = device.plan([64, 256], ["bfloat16", "float32"], scanned=8, with_pytorch=True)
-    firsts = [next(iter(group.values())) for group in groups]
-    assert [(f["batch_size"], f["precision"]) for f in firsts] == [
-        (256, "bfloat16"),
-        (256, "float32"),
-        (64, "bfloat16"),
-        (64, "float32"),
-    ]
-    assert {"vae_jax, streamed", "PyTorch compiled"} <= groups[0].keys()
-    assert all(given["steps_per_call"] == 8 for name, given in groups[0].items() if "8 steps" in name)

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from vae_jax import configuration, parallel
+from vae_jax import parallel
 from vae_jax.data import batches
 
 DEVICE_SHARE = 0.25  # of a device's memory that resident images may take
@@ -40,9 +40,12 @@ def fits_device(images: np.ndarray) -> bool:
 
 @contextlib.contextmanager
 def open_feed(
-    config: configuration.Config, images: np.ndarray, sharding: Any, first_step: int, num_steps: int
+    config: Any, images: np.ndarray, sharding: Any, first_step: int, num_steps: int
 ) -> Iterator[Iterator[tuple[int, int, Callable[[], Raw]]]]:
-    """Yield an iterator over (step, count, raw): raw() gives the uint8 batches of the call's steps."""
+    """Yield an iterator over (step, count, raw): raw() gives the uint8 batches of the call's steps.
+
+    Of `config` are read `seed`, `steps_per_call`, `data.batch_size` and `data.placement`.
+    """
     seed, batch_size = config.seed, config.data.batch_size
     calls = call_lengths(first_step, num_steps, config.steps_per_call)
 
