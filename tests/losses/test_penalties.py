@@ -145,7 +145,7 @@ def test_distances_take_a_deterministic_code_and_refuse_other_shapes(name, key):
     assert jax.eval_shape(penalties.PENALTIES[name], key, z, Deterministic(z)).shape == ()
     with pytest.raises(ValueError, match=r"\[B, D\]"):
         penalties.PENALTIES[name](key, z[None], None)
-    with pytest.raises(ValueError, match=r"\(1, 2\)"):
+    with pytest.raises(ValueError, match="2 or more, not 1"):
         penalties.PENALTIES[name](key, z[:1], None)
 
 

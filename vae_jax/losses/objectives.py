@@ -13,6 +13,7 @@ from typing import Any
 
 import jax
 
+from vae_jax.losses import limits
 from vae_jax.losses import rate as rates
 from vae_jax.losses.bounds import check_gradient, ciwae_loss, iwae_loss, miwae_loss, piwae_loss
 from vae_jax.losses.reconstruction import is_normalised
@@ -169,6 +170,7 @@ def factor_loss(
     Reference: Kim and Mnih, 2018, arXiv 1802.05983, equations 2 and 3 and algorithm 2.
     """
     x = batch["image"]
+    limits.at_least(2, batch_size=x.shape[0])  # one half for each player
     half = x.shape[0] // 2
     posterior = vae.encode(x)
     first = jax.tree.map(lambda leaf: leaf[:half], posterior)

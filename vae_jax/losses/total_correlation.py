@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from vae_jax import errors
 from vae_jax.posteriors import Gaussian, standard_normal
 
 
@@ -71,11 +72,11 @@ def log_weights(batch_size: int, num_data: int, estimator: str = "stratified") -
     Reference: Chen et al., 2018, arXiv 1802.04942, appendices C.1 and C.2.
     """
     if not 2 <= batch_size <= num_data:
-        raise ValueError(f"a batch of {batch_size} out of num_data = {num_data} has no aggregate posterior")
+        raise errors.OutOfRange(f"a batch of {batch_size} out of num_data = {num_data} has no aggregate posterior")
     if estimator == "weighted":
         return np.full((batch_size, batch_size), -math.log(num_data * batch_size))
     if estimator != "stratified":
-        raise ValueError(f"estimator is 'stratified' or 'weighted', not {estimator!r}")
+        raise errors.OutOfRange(f"estimator is 'stratified' or 'weighted', not {estimator!r}")
     others = batch_size - 1
     weights = np.full((batch_size, batch_size), 1.0 / others)
     rows = np.arange(batch_size)

@@ -39,6 +39,13 @@ class Run(NamedTuple):
 
 
 def check_same_run(stored: Config, asked: Config, path: pathlib.Path) -> None:
+    """Refuse a configuration other than the directory's, by its fields, once there is a checkpoint to go on from.
+
+    Raises:
+        errors.UserError: names the fields.
+    """
+    if not any(saved.name.isdigit() for saved in (path / "checkpoints").glob("*")):
+        return
     asked = asked.copy_and_resolve_references()
     with asked.unlocked():
         if not asked.model.image_shape:
