@@ -74,7 +74,7 @@ def miwae_loss(
 ) -> Result:
     """-mean_b L(M, K), M = num_groups, K = num_samples: a looser bound whose encoder gradient has less noise.
 
-    Reference: Rainforth et al., 2018, arXiv 1802.04537, section 4 (M = K = 8 in their experiments).
+    Reference: Rainforth et al., 2018, arXiv 1802.04537.
     """
     del step
     limits.at_least(1, num_groups=num_groups)
@@ -96,7 +96,7 @@ def piwae_loss(
 ) -> Result:
     """-mean_b L(1, M K) in value and to the decoder, -mean_b L(M, K) to the encoder, from the same samples.
 
-    Reference: Rainforth et al., 2018, arXiv 1802.04537, section 4.
+    Reference: Rainforth et al., 2018, arXiv 1802.04537.
     """
     del step
     limits.at_least(1, num_groups=num_groups)
@@ -117,7 +117,7 @@ def ciwae_loss(
 ) -> Result:
     """-mean_b [beta * mean_k log w_k + (1 - beta) * (LSE_k log w_k - ln K)], K = num_samples.
 
-    Reference: Rainforth et al., 2018, arXiv 1802.04537, section 4.
+    Reference: Rainforth et al., 2018, arXiv 1802.04537.
     """
     del step
     bound = [(beta, num_samples), (1.0 - beta, 1)]

@@ -28,7 +28,7 @@ def gaussian(pred: jax.Array, x: jax.Array, *, sigma: float = 1.0) -> jax.Array:
         x: images, [B, H, W, C].
         sigma: standard deviation of a pixel, in the units of x.
 
-    Reference: Kingma and Welling, 2014, arXiv 1312.6114, appendix C.2.
+    Reference: Kingma and Welling, 2014, arXiv 1312.6114, appendix C.
     """
     limits.above(0, sigma=sigma)
     return _gaussian(*match(pred, x), jnp.log(sigma))
@@ -90,7 +90,7 @@ def bernoulli(pred: jax.Array, x: jax.Array) -> jax.Array:
         pred: logits l, [*S, B, H, W, C].
         x: images, [B, H, W, C], in [0, 1].
 
-    Reference: Kingma and Welling, 2014, arXiv 1312.6114, appendix C.1.
+    Reference: Kingma and Welling, 2014, arXiv 1312.6114, appendix C.
     """
     logits, x = match(pred, x)
     return sum_pixels(jax.nn.softplus(logits) - x * logits)

@@ -109,7 +109,7 @@ def _prior_sample(key: jax.Array, z: jax.Array) -> jax.Array:
 def _mmd(z: jax.Array, prior: jax.Array, kernel: Callable[[jax.Array], jax.Array]) -> jax.Array:
     """mean_{i!=j} [k(z_i, z_j) + k(p_i, p_j)] - 2 mean_{ij} k(z_i, p_j): unbiased, hence below 0 at times.
 
-    Reference: Gretton et al., 2012, "A kernel two-sample test", lemma 6.
+    Reference: Gretton et al., 2012, "A kernel two-sample test".
     """
     num = z.shape[0]
 

@@ -35,7 +35,7 @@ def kl_split(z: jax.Array, posterior: Gaussian, *, num_data: int, estimator: str
         num_data: N, images in the training set.
         estimator: "stratified" or "weighted", see `log_weights`.
 
-    Reference: Chen et al., 2018, arXiv 1802.04942, equation 2.
+    Reference: Chen et al., 2018, arXiv 1802.04942.
     """
     joint, marginals = aggregate_log_density(z, posterior, num_data=num_data, estimator=estimator)
     factorised = marginals.sum(-1)
@@ -69,7 +69,7 @@ def log_weights(batch_size: int, num_data: int, estimator: str = "stratified") -
         of q(z_i) is unbiased: z_i was drawn from q(. | x_i), which is one of N, while the others are a sample.
     weighted: 1 / (N B) throughout, a lower bound of E[log q(z)].
 
-    Reference: Chen et al., 2018, arXiv 1802.04942, appendices C.1 and C.2.
+    Reference: Chen et al., 2018, arXiv 1802.04942.
     """
     if not 2 <= batch_size <= num_data:
         raise errors.OutOfRange(f"a batch of {batch_size} out of num_data = {num_data} has no aggregate posterior")
@@ -98,7 +98,7 @@ def total_correlation(
 ) -> jax.Array:
     """TC(z) = KL(q(z) || prod_d q(z_d)). Weight beta - 1 beside a KL of weight 1 makes the paper's beta.
 
-    Reference: Chen et al., 2018, arXiv 1802.04942, equation 4 (beta-TCVAE).
+    Reference: Chen et al., 2018, arXiv 1802.04942 (beta-TCVAE).
     """
     del key
     return kl_split(z, posterior, num_data=num_data, estimator=estimator).total_correlation
