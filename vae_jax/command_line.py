@@ -47,8 +47,9 @@ def parse(argv: list[str], *, doc: str, home: pathlib.Path) -> Arguments:
     """
     values = _define_flags()
     if any(word in ("--help", "-help", "-h", "--helpfull", "-?") for word in argv[1:]):
+        ours = values.module_help(__name__).partition(":\n")[2]  # without the module's name
         print(
-            f"{doc}\nFlags:\n{values.get_help()}\n"
+            f"{doc}\nFlags:\n{ours}\n\n"
             "Every field of a config is a flag too, such as --config.seed=1: see configs/base.py."
         )
         raise SystemExit(0)

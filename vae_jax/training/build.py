@@ -45,7 +45,7 @@ def _has_discriminator(config: Config) -> bool:
     return config.objective.name == "factor"
 
 
-def make_objective(config: Config, num_data: int, *, allow_import: bool = True) -> Callable[..., Any]:
+def make_objective(config: Config, num_data: int, *, allow_import: bool = True) -> objectives.Objective:
     """Build objective(vae, batch, key, step) from `config.objective`.
 
     Args:
@@ -82,7 +82,7 @@ def make_objective(config: Config, num_data: int, *, allow_import: bool = True) 
     return functools.partial(function, **keywords)
 
 
-def make_eval_objective(config: Config, num_data: int, *, allow_import: bool = True) -> Callable[..., Any]:
+def make_eval_objective(config: Config, num_data: int, *, allow_import: bool = True) -> objectives.Objective:
     """Build the objective that evaluation reports: the run's own, save for FactorVAE.
 
     Its objective decodes one half of a batch and trains a discriminator on the other; evaluated is its ELBO, on every

@@ -174,7 +174,7 @@ def _describe(config: Config, variables: Any, num_steps: int, steps_per_epoch: f
 def _describe_scale(config: Config) -> str:
     """Say what beta is on the scales it is quoted on: nats, mean squared error, pixels in [0, 1]."""
     reconstruction, rate = config.objective.reconstruction, config.objective.rate
-    if "beta" not in rate:
+    if not isinstance(rate.get("beta"), int | float):  # there is none, or a schedule of it
         return f"rate: {rate.name}"
     if reconstruction.name != "gaussian" or "sigma" not in reconstruction:
         return f"beta {rate.beta:g} (nats)"
