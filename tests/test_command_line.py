@@ -54,6 +54,8 @@ def test_overrides_are_typed():
         (["--wrkdir=x"], "did you mean --workdir"),
         (["stray"], "stray is not a flag"),
         (["--num=0", "--mode=sample"], "num"),
+        (["--temperature=-1", "--mode=sample"], "temperature"),
+        (["--temperature=nan", "--mode=sample"], "--temperature=nan is not a finite number"),
         (["--mode=sample", "--split=dev"], "use train, valid or test"),
         (["--mode=sample", "--config.seed=3"], "only --config.data.dir"),
     ],

@@ -3,6 +3,7 @@
 import contextlib
 import importlib.util
 import inspect
+import math
 import os
 import pathlib
 import sys
@@ -177,6 +178,8 @@ def _options(values: flags.FlagValues, rest: list[str]) -> modes.Options:
     options = {name: values[name].value for name in modes.Options._fields if name in values}
     if options["split"] not in ("train", "valid", "test"):
         raise errors.UserError(f"--split={options['split']} is not a split; use train, valid or test")
+    if not math.isfinite(options["temperature"]):
+        raise errors.UserError(f"--temperature={options['temperature']} is not a finite number; 1 is the prior")
     for word in rest:
         field, _, value = word.partition("=")
         if field != "--config.data.dir":
