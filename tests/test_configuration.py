@@ -12,7 +12,7 @@ def digits():
     return config
 
 
-def test_json_round_trip_keeps_tuples_and_the_placeholder():
+def test_json_round_trip_keeps_tuples_and_takes_a_number_of_steps():
     config = digits()
     back = configuration.from_json(json.loads(json.dumps(configuration.to_json(config))))
     assert configuration.to_json(back) == configuration.to_json(config)
@@ -33,7 +33,11 @@ def test_every_base_field_has_a_rule_or_is_the_objectives():
     [
         ("data.batch_size", 0),
         ("optimizer.learning_rate", -1.0),
+        ("optimizer.learning_rate", 0.0),
         ("optimizer.learning_rate", float("nan")),
+        ("optimizer.learning_rate", float("inf")),
+        ("optimizer.weight_decay", float("inf")),
+        ("objective.rate.beta", float("nan")),
         ("model.hidden_dims", ()),
         ("model.hidden_dims", (32, 2.5)),
         ("model.latent_dim", 0),
@@ -65,11 +69,10 @@ def test_defaults_are_valid_and_a_typo_names_its_neighbour():
 
 def test_contradictions_name_fields_and_allow_what_may_change():
     stored, asked = digits(), digits()
-    asked.num_epochs = 99
-    asked.num_steps = 7
-    asked.eval_every = 3
-    asked.data.dir = "/elsewhere"
-    assert configuration.contradictions(stored, asked) == []
+    free = {f"{what}_every": 3 for what in ("log", "eval", "checkpoint", "image")} | {"num_epochs": 99, "num_steps": 7}
+    free |= {"keep": 9, "max_skips": 2, "data.dir": "/elsewhere", "data.cache_dir": "/kept", "data.placement": "host"}
+    asked.update_from_flattened_dict(free)
+    assert configuration.contradictions(stored, asked) == [] and set(free) == set(configuration.MAY_CHANGE)
     asked.model.latent_dim = 3
     asked.objective.rate.beta = 2.0
     lines = configuration.contradictions(stored, asked)

@@ -60,6 +60,18 @@ def test_tensorboard_holds_the_pictures(tmp_path):
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(value.image.encoded_image_string))), sheet)
 
 
+def test_progress_knows_its_pace_and_what_is_left(monkeypatch):
+    stream, now = io.StringIO(), [100.0]
+    monkeypatch.setattr(writer.time, "monotonic", lambda: now[0])
+    progress = writer.Progress(20_000, 10.0, 32, stream)
+    progress.begin(10)
+    now[0] += 20.0
+    progress.update(110, {"loss": 1.0})  # 5 steps/s, 19,890 to go
+    assert "160 images/s  1:06:18 left" in stream.getvalue()
+    progress.update(19_990, {"loss": 1.0})  # 999 steps/s
+    assert "31,968 images/s  0:00 left" in stream.getvalue()
+
+
 def test_progress_is_lines_in_a_log_file():
     stream = io.StringIO()
     progress = writer.Progress(100, 10.0, 32, stream)

@@ -1,10 +1,14 @@
 """The command line as arguments: flags, the config file with its recipe, and dotted overrides of its fields."""
 
+import contextlib
 import importlib.util
 import inspect
+import math
 import os
 import pathlib
 import sys
+import traceback
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from absl import flags
@@ -44,8 +48,9 @@ def parse(argv: list[str], *, doc: str, home: pathlib.Path) -> Arguments:
     """
     values = _define_flags()
     if any(word in ("--help", "-help", "-h", "--helpfull", "-?") for word in argv[1:]):
+        ours = values.module_help(__name__).partition(":\n")[2]  # without the module's name
         print(
-            f"{doc}\nFlags:\n{values.get_help()}\n"
+            f"{doc}\nFlags:\n{ours}\n\n"
             "Every field of a config is a flag too, such as --config.seed=1: see configs/base.py."
         )
         raise SystemExit(0)
@@ -69,7 +74,7 @@ def load_config(path: str, recipe: str, home: pathlib.Path) -> configuration.Con
     """Return get_config(recipe) of a config file.
 
     Raises:
-        errors.UserError: there is no such file or recipe, or it is not a config file.
+        errors.UserError: there is no such file or recipe, it is not a config file, or it fails.
     """
     file = next((place for place in (pathlib.Path(path), home / path) if place.is_file()), None)
     if file is None:
@@ -85,12 +90,30 @@ def load_config(path: str, recipe: str, home: pathlib.Path) -> configuration.Con
     if spec is None or spec.loader is None:
         raise errors.UserError(f"{path} is not a Python file; a config is one that defines get_config()")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with _told_by_line(file):
+        spec.loader.exec_module(module)
     if not hasattr(module, "get_config"):
         raise errors.UserError(f"{path} defines no get_config(); see configs/digits.py")
     if recipe and not inspect.signature(module.get_config).parameters:
         raise errors.UserError(f"{path} has no recipes; leave out :{recipe}")
-    return module.get_config(recipe) if recipe else module.get_config()
+    with _told_by_line(file):
+        config = module.get_config(recipe) if recipe else module.get_config()
+    if not isinstance(config, configuration.Config):
+        raise errors.UserError(f"{path}: get_config() must return a ConfigDict, not {config!r}; see configs/digits.py")
+    return config
+
+
+@contextlib.contextmanager
+def _told_by_line(file: pathlib.Path) -> Iterator[None]:
+    """Turn whatever a user's config file raises into one line that names the place in it."""
+    try:
+        yield
+    except errors.UserError:
+        raise
+    except Exception as error:
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
+        place = f"{file}, line {lines[-1]}" if lines else str(file)  # a syntax error says its line itself
+        raise errors.UserError(f"{place}: {type(error).__name__}: {error}") from None
 
 
 def _define_flags() -> flags.FlagValues:
@@ -155,6 +178,8 @@ def _options(values: flags.FlagValues, rest: list[str]) -> modes.Options:
     options = {name: values[name].value for name in modes.Options._fields if name in values}
     if options["split"] not in ("train", "valid", "test"):
         raise errors.UserError(f"--split={options['split']} is not a split; use train, valid or test")
+    if not math.isfinite(options["temperature"]):
+        raise errors.UserError(f"--temperature={options['temperature']} is not a finite number; 1 is the prior")
     for word in rest:
         field, _, value = word.partition("=")
         if field != "--config.data.dir":

@@ -48,12 +48,9 @@ def from_json(tree: dict[str, Any]) -> Config:
         return tuple(restore(item) for item in value) if isinstance(value, list) else value
 
     try:
-        config = config_dict.ConfigDict(restore(tree), convert_dict=True)
+        return config_dict.ConfigDict(restore(tree), convert_dict=True).lock()
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise errors.UserError(f"this is not a run's configuration ({error}); restore it from where it was") from None
-    if "num_steps" in config and config.num_steps is None:
-        config.num_steps = config_dict.placeholder(int)
-    return config.lock()
 
 
 def flatten(config: Config | dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -2,10 +2,17 @@
 
 
 class UserError(Exception):
-    """A mistake of the user's: one line that says what is wrong and what to do. Exit code 2."""
+    """A mistake of the user's: one line that says what is wrong and what to do. Exit code 2.
 
-    def __init__(self, message: str):
-        super().__init__(" ".join(message.splitlines()))  # what it quotes may have several
+    `more` are further lines, for the rare case where what to do is a list.
+    """
+
+    def __init__(self, message: str, *more: str):
+        super().__init__("\n".join([" ".join(message.splitlines()), *more]))  # what it quotes may have several
+
+
+class OutOfRange(UserError, ValueError):
+    """A hyperparameter or a batch that a loss cannot work with; a ValueError to who calls the loss from Python."""
 
 
 class Diverged(Exception):

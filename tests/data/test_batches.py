@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 
-from vae_jax import errors
+from vae_jax import errors, random
 from vae_jax.data import batches
 
 
@@ -113,6 +113,23 @@ def test_noises_are_independent_streams(key):
     plain = batches.prepare(images, key, dequantize=True)
     flipped = batches.prepare(images, key, dequantize=True, flip=True)
     np.testing.assert_array_equal(plain, flipped)  # flat images: the flip must not change the noise
+    own = jax.random.uniform(random.fold_in_name(key, "dequantize"), images.shape)
+    np.testing.assert_allclose(plain, (100 + own) / 256, rtol=1e-6)
+
+
+def test_the_largest_noise_on_the_largest_level_stays_below_one(key):
+    """255 plus a noise within 2**-17 of 1 is 256 in float32: about one value in 130,000."""
+    images = np.full((4, 1024, 1024, 1), 255, np.uint8)
+    assert batches.prepare(images, key, dequantize=True).max() < 1.0
+
+
+def test_binarising_once_is_black_for_black_and_white_for_white():
+    levels = np.repeat(np.uint8([0, 51, 255]), 4000).reshape(3, 50, 80, 1)
+    drawn = batches.binarized(levels, "dynamic")
+    assert set(np.unique(drawn)) == {0, 255} and drawn[0].max() == 0 and drawn[2].min() == 255
+    assert drawn[1].mean() / 255 == pytest.approx(0.2, abs=5 * np.sqrt(0.2 * 0.8 / 4000))
+    np.testing.assert_array_equal(batches.binarized(levels, "threshold").max((1, 2, 3)), [0, 0, 255])
+    assert batches.binarized(levels, "none") is levels
 
 
 @pytest.mark.parametrize("options", [{"binarize": "static"}, {"binarize": "dynamic", "dequantize": True}])

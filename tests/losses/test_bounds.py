@@ -63,10 +63,11 @@ def test_bounds_rise_with_the_samples_and_stay_below_log_p(inexact, batch, gauss
             losses_of.append(losses.iwae_loss(inexact, batch, key, reconstruction=gaussian, num_samples=num)[0])
         miwae = losses.miwae_loss(inexact, batch, key, reconstruction=gaussian, num_samples=4, num_groups=4)
         ciwae = losses.ciwae_loss(inexact, batch, key, reconstruction=gaussian, num_samples=16, beta=0.5)
-        return -jnp.stack([*losses_of, miwae[0], ciwae[0]])
+        raw = miwae[1]  # whatever is trained, of all 16 samples
+        return jnp.stack([*(-loss for loss in losses_of), -miwae[0], -ciwae[0], raw["elbo"], raw["iwae"], raw["miwae"]])
 
     values = np.asarray(over_keys(run, key, 2000), np.float64)
-    elbo, *iwae, miwae, ciwae = values.mean(0)
+    elbo, *iwae, miwae, ciwae, raw_elbo, raw_iwae, raw_miwae = values.mean(0)
     error = values.std(0).max() / np.sqrt(2000)
     kl_to_exact = 0.5 * np.sum(np.array([2.0, 0.75]) - 1 - np.log([2.0, 0.75]) + 0.3**2 / 0.2)
     assert elbo == pytest.approx(LOG_P - kl_to_exact, abs=5 * error)
@@ -75,6 +76,8 @@ def test_bounds_rise_with_the_samples_and_stay_below_log_p(inexact, batch, gauss
     assert iwae[3] == pytest.approx(LOG_P, abs=0.04)
     assert miwae == pytest.approx(iwae[1], abs=5 * error)
     assert iwae[0] < ciwae < iwae[2]
+    assert raw_elbo == pytest.approx(iwae[0], abs=5 * error) and raw_elbo < iwae[1] - 5 * error
+    assert raw_iwae == pytest.approx(iwae[2], abs=5 * error) and raw_miwae == pytest.approx(miwae, rel=1e-6)
 
 
 def plain_bound(vae, batch, key, gaussian, num_samples, num_groups):

@@ -143,6 +143,12 @@ def test_bernoulli_known_answers():
 CONTINUOUS, CONTINUOUS_MEAN = jax.jit(reconstruction.continuous_bernoulli), jax.jit(continuous_bernoulli_mean)
 
 
+def test_the_mean_of_a_continuous_bernoulli_has_a_gradient_at_zero():
+    gradient = jax.jit(jax.vmap(jax.grad(continuous_bernoulli_mean)))(np.float32([0.0, -0.1, 0.3]))
+    low, high = (continuous_bernoulli_mean(np.float32([0.0, -0.1, 0.3]) + step) for step in (-0.05, 0.05))
+    np.testing.assert_allclose(gradient, (high - low) / 0.1, rtol=2e-3)
+
+
 @pytest.mark.parametrize("logit", [-30.0, -2.0, -0.21, -0.19, 0.0, 1e-3, 0.19, 0.21, 3.0])
 def test_continuous_bernoulli_is_a_density_with_its_mean(logit):
     x, weights = np.polynomial.legendre.leggauss(80)

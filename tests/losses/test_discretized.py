@@ -57,6 +57,7 @@ def mixture(channels, components, batch=2):
 
 
 def test_a_mixture_asks_for_ten_numbers_a_component_of_rgb():
+    assert reconstruction.LIKELIHOODS["discretized_logistic_mixture"].channels(3) == 100  # of ten components
     assert discretized.mixture_channels(3, 10) == 100 and discretized.mixture_channels(1, 10) == 30
     pred = mixture(3, 4)
     assert pred["logits"].shape == (2, 3, 3, 4) and pred["mean"].shape == pred["log_scale"].shape == (2, 3, 3, 4, 3)
@@ -127,6 +128,19 @@ def test_the_picture_of_a_mixture_is_the_mean_of_its_samples():
     picture = jax.jit(discretized.mixture_mean)(pred)
     assert picture.shape == (1, 1, 1, 3)
     np.testing.assert_allclose(picture[0, 0, 0], [red.mean(), green.mean(), blue.mean()], atol=5e-3)
+
+
+def test_coefficients_are_bounded_and_pictures_stay_in_range():
+    raw = np.full((1, 1, 1, 2 * 10), 3.0, np.float32)  # two components for RGB
+    tree = discretized.split_mixture(raw, 2)
+    np.testing.assert_allclose(tree["coupling"], np.full((1, 1, 1, 2, 3), np.tanh(3.0)), rtol=1e-6)
+    tree = {
+        "logits": np.zeros((1, 1, 1, 2), np.float32),
+        "mean": np.float32([[3.0, -0.5, 0.0], [-0.5, -0.5, 0.0]]).reshape(1, 1, 1, 2, 3),
+        "coupling": np.zeros((1, 1, 1, 2, 3), np.float32),
+    }
+    # A component beyond the range counts as its end, before the average is taken.
+    np.testing.assert_allclose(discretized.mixture_mean(tree).ravel(), [0.25, -0.5, 0.0], atol=1e-6)
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 3, 1), (1, 3, 3, 3), (3, 3, 3)])

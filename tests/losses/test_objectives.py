@@ -52,7 +52,7 @@ def test_metrics_are_raw_and_the_loss_their_weighted_sum(inexact, images, gaussi
         rate=functools.partial(rate.beta, beta=4.0, warmup_steps=100),
         penalties={"tc": (5.0, ALL["tc"]), "imq": (lambda step: step / 10.0, ALL["imq"])},
     )
-    loss, metrics = jax.jit(objective)(inexact, images, key, 25)
+    loss, metrics = jax.jit(objective)(inexact, images, key, 50)
     assert set(metrics) == {"loss", "elbo", "distortion", "rate", "kl", "tc", "imq"}
 
     @jax.jit
@@ -65,10 +65,10 @@ def test_metrics_are_raw_and_the_loss_their_weighted_sum(inexact, images, gaussi
     distortion, kl, imq = (float(value) for value in by_hand(key))
     assert float(metrics["distortion"]) == pytest.approx(distortion, rel=1e-5)
     assert float(metrics["kl"]) == pytest.approx(kl, rel=1e-5)
-    assert float(metrics["rate"]) == pytest.approx(kl, rel=1e-5)  # 4 * 25 / 100
+    assert float(metrics["rate"]) == pytest.approx(2.0 * kl, rel=1e-5)  # 4 * 50 / 100
     assert float(metrics["elbo"]) == pytest.approx(-distortion - kl, rel=1e-5)
     assert float(metrics["imq"]) == pytest.approx(imq, rel=1e-4)
-    total = metrics["distortion"] + metrics["rate"] + 5.0 * metrics["tc"] + 2.5 * metrics["imq"]
+    total = metrics["distortion"] + metrics["rate"] + 5.0 * metrics["tc"] + 5.0 * metrics["imq"]
     assert float(loss) == float(metrics["loss"]) == pytest.approx(float(total), rel=1e-5)
 
 
@@ -214,6 +214,8 @@ def test_factors_discriminator_learns_the_total_correlation(exact, gaussian, key
     assert float(metrics["total_correlation"]) == pytest.approx(0.5108256, abs=0.05)
     assert np.abs(gradients.discriminator).max() < 0.02
     assert metrics["discriminator"] < np.log(2) - 0.05
+    total = sum(metrics[name] for name in ("distortion", "rate", "discriminator")) + 10.0 * metrics["total_correlation"]
+    assert float(metrics["loss"]) == pytest.approx(float(total), rel=1e-5)
 
 
 def test_factor_permutes_the_second_half_across_images(exact, gaussian, key):

@@ -73,6 +73,13 @@ def test_mmd_is_the_sum_over_pairs(prior_std, key):
     np.testing.assert_allclose(value, narrow, rtol=2e-4, atol=1e-6)
 
 
+def test_squared_distances_of_equal_points_far_away_are_not_negative():
+    """|a|^2 + |a|^2 - 2 a a is rounding alone, which a kernel's pole would magnify."""
+    points = normal((64, 16)) + 300.0
+    square = np.asarray(jax.jit(penalties._squared_distances)(points, points))
+    assert square.min() == 0.0 and np.diag(square).max() > 0.0
+
+
 def test_mmd_known_answers():
     ones, zeros = np.ones((2, 1), np.float32), np.zeros((2, 1), np.float32)
     sizes = [2.0 * scale for scale in (0.1, 0.2, 0.5, 1, 2, 5, 10)]
@@ -113,6 +120,20 @@ def test_sliced_wasserstein_is_the_sorted_difference(key):
     np.testing.assert_allclose(JITTED["sliced_wasserstein"](key, z, None), np.square(difference).mean(), rtol=1e-5)
     first = jax.jit(functools.partial(penalties.sliced_wasserstein, exponent=1.0, num_projections=3))(key, z, None)
     np.testing.assert_allclose(first, difference.mean(), rtol=1e-5)
+    wide = jax.jit(functools.partial(penalties.sliced_wasserstein, prior_std=2.0))(key, z, None)
+    np.testing.assert_allclose(wide, np.square(np.sort(z[:, 0]) - np.sort(2 * p[:, 0])).mean(), rtol=1e-5)
+
+
+def test_sliced_wasserstein_takes_as_many_directions_as_it_is_told(key):
+    """Of a translation, its spread over keys falls as one over their number."""
+    z = np.float32([3.0, 0.0, 0.0, 0.0]) + 0.01 * normal((8, 4))
+
+    def spread(num, keys):
+        function = functools.partial(penalties.sliced_wasserstein, num_projections=num, prior_std=1e-3)
+        return np.asarray(jax.jit(jax.vmap(lambda k: function(k, z, None)))(keys)).var()
+
+    few, many = jax.random.split(key, 400).reshape(2, 200)
+    assert 0.5 < spread(5, few) / spread(50, many) / 10 < 2.0
 
 
 def test_sliced_wasserstein_of_a_translation(key):
@@ -145,7 +166,7 @@ def test_distances_take_a_deterministic_code_and_refuse_other_shapes(name, key):
     assert jax.eval_shape(penalties.PENALTIES[name], key, z, Deterministic(z)).shape == ()
     with pytest.raises(ValueError, match=r"\[B, D\]"):
         penalties.PENALTIES[name](key, z[None], None)
-    with pytest.raises(ValueError, match=r"\(1, 2\)"):
+    with pytest.raises(ValueError, match="2 or more, not 1"):
         penalties.PENALTIES[name](key, z[:1], None)
 
 

@@ -54,6 +54,13 @@ def numpy_terms(pred, x, taps):
     return (contrast * (2 * a * b + 1e-4) / (a**2 + b**2 + 1e-4)).mean(), contrast.mean()
 
 
+def test_ssim_of_nearly_flat_images_keeps_its_digits():
+    """Variances of 1e-6 beside squares of 0.9 are lost in float32, unless they are taken about the images' own grey."""
+    x, pred = (0.95 + 1e-3 * smooth_images(28, 1, seed) for seed in (0, 1))
+    expected, _ = numpy_terms(np.float64(pred[0, :, :, 0]), np.float64(x[0, :, :, 0]), 11)
+    assert index(SSIM, pred[:1], x[:1])[0] == pytest.approx(expected, abs=2e-6)
+
+
 @pytest.mark.parametrize(("side", "levels", "taps"), [(8, 1, 7), (28, 2, 11), (45, 3, 11), (64, 3, 11)])
 def test_ms_ssim_takes_the_levels_that_fit(side, levels, taps):
     x, noise = smooth_images(side, 1, 0), smooth_images(side, 1, 1)

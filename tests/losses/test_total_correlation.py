@@ -65,6 +65,11 @@ def test_stratified_sampling_comes_close_to_the_exact_aggregate(toy):
         posterior = Gaussian(means[rows], np.full((64, 6), -3.0, np.float32))
         parts.append(SPLIT(z[rows], posterior, num_data=5000))
     information, correlation, _ = np.mean(np.array(parts), axis=0)
+    assert correlation == pytest.approx(1.35, abs=0.25)  # what docs/theory.md says of this toy
+    weighted = SPLIT(
+        z[:64], Gaussian(means[:64], np.full((64, 6), -3.0, np.float32)), num_data=5000, estimator="weighted"
+    )
+    assert float(weighted.total_correlation) == pytest.approx(47.3, abs=1.2)
     assert abs(correlation - exact_correlation) < 0.6  # the weight filled in off the diagonal adds 3, the usual slip
     assert abs(information - exact_information) < 1.0
 

@@ -167,6 +167,17 @@ def test_another_configuration_in_the_workdir_is_refused_by_field(finished):
         vae_jax.train(tiny(), workdir, images=IMAGES)
 
 
+def test_before_the_first_checkpoint_there_is_nothing_to_contradict(tmp_path):
+    def fails(vae, batch, key, step):
+        raise errors.OutOfRange("sigma must be above 0, not 0")
+
+    with pytest.raises(errors.UserError, match="sigma must"):
+        vae_jax.train(tiny(seed=1), tmp_path, fails, IMAGES)
+    assert (tmp_path / "config.json").exists()
+    assert int(vae_jax.train(tiny(num_steps=0), tmp_path, images=IMAGES).step) == 0
+    assert json.loads((tmp_path / "config.json").read_text())["seed"] == 0
+
+
 def test_more_steps_go_on_and_fewer_are_refused(tmp_path):
     vae_jax.train(tiny(num_steps=2), tmp_path, images=IMAGES)
     assert int(vae_jax.train(tiny(num_steps=3), tmp_path, images=IMAGES).step) == 3

@@ -72,15 +72,19 @@ def test_noise_differs_by_step_and_not_by_call(model, variables):
     assert first == again != later
 
 
-def test_what_is_not_finite_changes_nothing_but_the_step(model, variables):
+@pytest.mark.parametrize("what", ["loss", "gradient"])
+def test_what_is_not_finite_changes_nothing_but_the_step(what, model, variables):
     def poisoned(vae, batch, key, step):
         loss, metrics = objective(vae, batch, key, step)
-        return jnp.where(step == 0, jnp.nan, loss), metrics
+        if what == "loss":
+            return jnp.where(step == 0, jnp.nan, loss), metrics
+        return loss + jnp.sqrt(jnp.where(step == 0, 0.0, 1.0) * metrics["kl"]), metrics  # of an infinite slope at 0
 
     state, train_step = make(model, variables, ema_decay=0.9, loss=poisoned)
     step = jax.jit(train_step)
     new, metrics = step(state, batch())
     assert not metrics["finite"]
+    assert what == "loss" or np.isfinite(metrics["loss"])
     kept = lambda tree: (tree.params, tree.batch_stats, tree.opt_state, tree.ema_params)  # noqa: E731
     jax.tree.map(np.testing.assert_array_equal, kept(new), kept(state))
     assert int(new.step) == 1

@@ -53,7 +53,7 @@ def idx(data, recipe: images.Recipe) -> dataset.Dataset:
     missing = [f for pair in _IDX_FILES.values() for f in pair if _idx_path(folder, f) is None]
     if missing:
         raise errors.UserError(
-            f"{folder} lacks {', '.join(missing)}: set --config.data.dir to the directory of the four files"
+            f"{folder.resolve()} lacks {', '.join(missing)}: set --config.data.dir to the directory of the four files"
         )
     splits = {}
     for name, (image_file, label_file) in _IDX_FILES.items():
@@ -104,7 +104,9 @@ def npz(data, recipe: images.Recipe) -> dataset.Dataset:
         files = {name: path / f"{name}.npz" for name in ("train", "valid", "test")}
         splits = {name: _as_split(file, _read_npz(file)) for name, file in files.items() if file.is_file()}
     else:
-        raise errors.UserError(f"{path} is no .npz file, nor a directory with a train.npz: set --config.data.dir")
+        raise errors.UserError(
+            f"{path.resolve()} is no .npz file, nor a directory with a train.npz: set --config.data.dir"
+        )
     return _finish(path.stem, splits, recipe)
 
 

@@ -13,11 +13,12 @@ NUM_IMAGES = 202_599
 _SPLITS = {"0": "train", "1": "valid", "2": "test"}
 # The official download keeps its files in three directories; torchvision keeps them in one named celeba.
 _PLACES = ("", "celeba", "Img", "Eval", "Anno")
-_HELP = """CelebA is not in {dir}, and {reason}. Put these files there, from mmlab.ie.cuhk.edu.hk/projects/CelebA.html:
-  img_align_celeba.zip        the aligned images, zipped or as a directory img_align_celeba/; any part of them will do
-  list_eval_partition.txt     the official splits
-  list_attr_celeba.txt        the 40 attributes, or its .gz; optional
-or name the directory that has them: --config.data.dir=DIR"""
+_FILES = (
+    "  img_align_celeba.zip        the aligned images, zipped or as a directory img_align_celeba/; any part will do",
+    "  list_eval_partition.txt     the official splits",
+    "  list_attr_celeba.txt        the 40 attributes, or its .gz; optional",
+    "or name the directory that has them: --config.data.dir=DIR",
+)
 
 
 def load(data, recipe: images.Recipe, report: progress.Report | None = None) -> dataset.Dataset:
@@ -35,7 +36,11 @@ def load(data, recipe: images.Recipe, report: progress.Report | None = None) -> 
     try:
         path = stock.find_or_prepare("celeb_a", data.dir)
     except stock.Unavailable as reason:
-        raise errors.UserError(_HELP.format(dir=folder.resolve(), reason=reason)) from None
+        raise errors.UserError(
+            f"CelebA is not in {folder.resolve()}, and {reason}. Put these files there, "
+            "from mmlab.ie.cuhk.edu.hk/projects/CelebA.html:",
+            *_FILES,
+        ) from None
     return stock.load_prepared("celeb_a", path, data.cache_dir, recipe, report)
 
 

@@ -24,6 +24,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from vae_jax import errors
+from vae_jax.losses import limits
 from vae_jax.losses.reconstruction import is_normalised
 from vae_jax.losses.shapes import per_example
 from vae_jax.posteriors import Gaussian, standard_normal
@@ -37,7 +39,7 @@ Result = tuple[jax.Array, dict[str, jax.Array]]
 
 def check_gradient(gradient: str) -> None:
     if gradient not in GRADIENTS:
-        raise ValueError(f"gradient is one of {', '.join(GRADIENTS)}, not {gradient!r}")
+        raise errors.OutOfRange(f"gradient is one of {', '.join(GRADIENTS)}, not {gradient!r}")
 
 
 def iwae_loss(
@@ -72,9 +74,10 @@ def miwae_loss(
 ) -> Result:
     """-mean_b L(M, K), M = num_groups, K = num_samples: a looser bound whose encoder gradient has less noise.
 
-    Reference: Rainforth et al., 2018, arXiv 1802.04537, section 4 (M = K = 8 in their experiments).
+    Reference: Rainforth et al., 2018, arXiv 1802.04537.
     """
     del step
+    limits.at_least(1, num_groups=num_groups)
     bound, total = [(1.0, num_groups)], num_groups * num_samples
     loss, metrics = _loss(vae, batch, key, reconstruction, total, decoder=bound, encoder=bound, gradient=gradient)
     return loss, _with_own_bound("miwae", loss, metrics)
@@ -93,9 +96,10 @@ def piwae_loss(
 ) -> Result:
     """-mean_b L(1, M K) in value and to the decoder, -mean_b L(M, K) to the encoder, from the same samples.
 
-    Reference: Rainforth et al., 2018, arXiv 1802.04537, section 4.
+    Reference: Rainforth et al., 2018, arXiv 1802.04537.
     """
     del step
+    limits.at_least(1, num_groups=num_groups)
     decoder, encoder, total = [(1.0, 1)], [(1.0, num_groups)], num_groups * num_samples
     return _loss(vae, batch, key, reconstruction, total, decoder=decoder, encoder=encoder, gradient=gradient)
 
@@ -113,7 +117,7 @@ def ciwae_loss(
 ) -> Result:
     """-mean_b [beta * mean_k log w_k + (1 - beta) * (LSE_k log w_k - ln K)], K = num_samples.
 
-    Reference: Rainforth et al., 2018, arXiv 1802.04537, section 4.
+    Reference: Rainforth et al., 2018, arXiv 1802.04537.
     """
     del step
     bound = [(beta, num_samples), (1.0 - beta, 1)]

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 
+from vae_jax.losses import limits
 from vae_jax.losses.shapes import at_least_float32, match, sum_pixels
 from vae_jax.posteriors import LOG_2PI
 
@@ -27,8 +28,9 @@ def gaussian(pred: jax.Array, x: jax.Array, *, sigma: float = 1.0) -> jax.Array:
         x: images, [B, H, W, C].
         sigma: standard deviation of a pixel, in the units of x.
 
-    Reference: Kingma and Welling, 2014, arXiv 1312.6114, appendix C.2.
+    Reference: Kingma and Welling, 2014, arXiv 1312.6114, appendix C.
     """
+    limits.above(0, sigma=sigma)
     return _gaussian(*match(pred, x), jnp.log(sigma))
 
 
@@ -74,6 +76,7 @@ def laplace(pred: jax.Array, x: jax.Array, *, scale: float = 1.0) -> jax.Array:
         x: images, [B, H, W, C].
         scale: in the units of x; the standard deviation is sqrt(2) times as large.
     """
+    limits.above(0, scale=scale)
     pred, x = match(pred, x)
     return sum_pixels(jnp.abs(x - pred) / scale + jnp.log(2.0 * scale))
 
@@ -87,7 +90,7 @@ def bernoulli(pred: jax.Array, x: jax.Array) -> jax.Array:
         pred: logits l, [*S, B, H, W, C].
         x: images, [B, H, W, C], in [0, 1].
 
-    Reference: Kingma and Welling, 2014, arXiv 1312.6114, appendix C.1.
+    Reference: Kingma and Welling, 2014, arXiv 1312.6114, appendix C.
     """
     logits, x = match(pred, x)
     return sum_pixels(jax.nn.softplus(logits) - x * logits)

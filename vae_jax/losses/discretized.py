@@ -40,7 +40,7 @@ def discretized_logistic_mixture(pred: Mapping[str, jax.Array], x: jax.Array) ->
             "coupling": the a_{c,j}, row by row, [*S, B, H, W, M, C (C - 1) / 2]}.
         x: images, [B, H, W, C], in [-1, 1].
 
-    Reference: Salimans et al., 2017, arXiv 1701.05517, sections 2.1 and 2.2.
+    Reference: Salimans et al., 2017, arXiv 1701.05517.
     """
     logits, mean, log_scale = (at_least_float32(pred[name]) for name in ("logits", "mean", "log_scale"))
     if jnp.shape(x) != mean.shape[-5:-2] + mean.shape[-1:] or logits.shape != mean.shape[:-1]:

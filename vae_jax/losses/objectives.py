@@ -13,6 +13,7 @@ from typing import Any
 
 import jax
 
+from vae_jax.losses import limits
 from vae_jax.losses import rate as rates
 from vae_jax.losses.bounds import check_gradient, ciwae_loss, iwae_loss, miwae_loss, piwae_loss
 from vae_jax.losses.reconstruction import is_normalised
@@ -63,7 +64,7 @@ def elbo_loss(
     Returns:
         The loss and the raw metrics. A posterior without `kl` is charged no rate, and has no elbo.
 
-    Reference: Kingma and Welling, 2014, arXiv 1312.6114, equation 10.
+    Reference: Kingma and Welling, 2014, arXiv 1312.6114.
     """
     check_gradient(gradient)
     x = batch["image"]
@@ -122,7 +123,7 @@ def wae_loss(
         deterministic: z is the posterior's mean, and neither KL nor ELBO exist; otherwise z is drawn from the
             posterior, whose KL is reported and costs nothing.
 
-    References: Tolstikhin et al., 2018, arXiv 1711.01558, algorithm 2; Kolouri et al., 2018, arXiv 1804.01947.
+    References: Tolstikhin et al., 2018, arXiv 1711.01558; Kolouri et al., 2018, arXiv 1804.01947.
     """
     posterior = vae.encode(batch["image"])
     if deterministic:
@@ -166,9 +167,10 @@ def factor_loss(
         The loss, discriminator's included, and the metrics with `total_correlation` and `discriminator`, the
         raw second and third terms.
 
-    Reference: Kim and Mnih, 2018, arXiv 1802.05983, equations 2 and 3 and algorithm 2.
+    Reference: Kim and Mnih, 2018, arXiv 1802.05983, equation 2.
     """
     x = batch["image"]
+    limits.at_least(2, batch_size=x.shape[0])  # one half for each player
     half = x.shape[0] // 2
     posterior = vae.encode(x)
     first = jax.tree.map(lambda leaf: leaf[:half], posterior)

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from vae_jax.losses import limits
 from vae_jax.losses.total_correlation import dimension_wise_kl, mutual_information, total_correlation
 from vae_jax.posteriors import Gaussian
 from vae_jax.random import fold_in_name
@@ -99,15 +100,16 @@ def mmd_rbf(
 
 
 def _prior_sample(key: jax.Array, z: jax.Array) -> jax.Array:
-    if jnp.ndim(z) != 2 or jnp.shape(z)[0] < 2:
-        raise ValueError(f"z is [B, D] with at least two rows, not {jnp.shape(z)}")
+    if jnp.ndim(z) != 2:
+        raise ValueError(f"z is [B, D], not {jnp.shape(z)}")
+    limits.at_least(2, batch_size=z.shape[0])
     return jax.random.normal(fold_in_name(key, "prior"), z.shape, z.dtype)
 
 
 def _mmd(z: jax.Array, prior: jax.Array, kernel: Callable[[jax.Array], jax.Array]) -> jax.Array:
     """mean_{i!=j} [k(z_i, z_j) + k(p_i, p_j)] - 2 mean_{ij} k(z_i, p_j): unbiased, hence below 0 at times.
 
-    Reference: Gretton et al., 2012, "A kernel two-sample test", lemma 6.
+    Reference: Gretton et al., 2012, "A kernel two-sample test".
     """
     num = z.shape[0]
 
@@ -140,8 +142,7 @@ def sliced_wasserstein(
     Reference: Kolouri et al., 2018, arXiv 1804.01947 (SWAE).
     """
     del posterior
-    if exponent < 1.0:
-        raise ValueError(f"the exponent of a Wasserstein distance is at least 1, not {exponent}")
+    limits.at_least(1, exponent=exponent, num_projections=num_projections)
     prior = prior_std * _prior_sample(key, z)
     directions = jax.random.normal(fold_in_name(key, "directions"), (z.shape[1], num_projections), z.dtype)
     directions = directions / jnp.linalg.norm(directions, axis=0, keepdims=True)

@@ -10,6 +10,8 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from vae_jax.losses import limits
+
 Schedule = float | Callable[[jax.Array], jax.Array]
 
 
@@ -40,6 +42,7 @@ def beta(kl: jax.Array, step: jax.Array, *, beta: Schedule = 1.0, warmup_steps: 
 
     References: Higgins et al., 2017, equation 4 (beta); Sonderby et al., 2016, arXiv 1602.02282 (warm-up).
     """
+    limits.at_least(0, warmup_steps=warmup_steps)
     return at_step(beta, step) * _ramp(step, warmup_steps) * _mean_kl(kl)
 
 
@@ -71,6 +74,7 @@ def cyclical(
 
     Reference: Fu et al., 2019, arXiv 1903.10145.
     """
+    limits.above(0, period=period, ramp_fraction=ramp_fraction)
     return at_step(beta, step) * _ramp(step % period, ramp_fraction * period) * _mean_kl(kl)
 
 
@@ -94,6 +98,7 @@ def capacity(
     Reference: Burgess et al., 2018, arXiv 1804.03599, equation 8; defaults for dSprites, with a Bernoulli
     likelihood summed over pixels.
     """
+    limits.at_least(0, capacity=capacity, capacity_steps=capacity_steps)
     return at_step(gamma, step) * jnp.abs(_mean_kl(kl) - capacity * _ramp(step, capacity_steps))
 
 
@@ -114,6 +119,7 @@ def free_bits(
 
     Reference: Kingma et al., 2016, arXiv 1606.04934 (there for groups of latents).
     """
+    limits.at_least(0, nats=nats, warmup_steps=warmup_steps)
     floored = jnp.maximum(nats, kl.mean(0, keepdims=True))  # [1, D]
     return at_step(beta, step) * _ramp(step, warmup_steps) * _mean_kl(floored)
 

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from vae_jax.losses import limits
 from vae_jax.losses.shapes import match, sum_pixels
 
 WINDOW, WINDOW_SIGMA = 11, 1.5
@@ -28,6 +29,7 @@ def log_cosh(pred: jax.Array, x: jax.Array, *, alpha: float = 10.0) -> jax.Array
 
     Reference: Chen et al., 2018, "Log hyperbolic cosine loss improves variational auto-encoder".
     """
+    limits.above(0, alpha=alpha)
     pred, x = match(pred, x)
     size = jnp.abs(pred - x)
     return sum_pixels(size + (jnp.log1p(jnp.exp(-2.0 * alpha * size)) - math.log(2.0)) / alpha)
@@ -44,7 +46,7 @@ def ssim(
         scale: nats for each pixel value.
         data_range: what black and white are; similarity is that of the pictures on [0, 1].
 
-    Reference: Wang et al., 2004, "Image quality assessment", equation 13: an 11-tap Gaussian window, sigma 1.5,
+    Reference: Wang et al., 2004, "Image quality assessment": an 11-tap Gaussian window, sigma 1.5,
     the largest odd one that fits where the image is smaller.
     """
     whole, _ = _ssim_terms(*_unit_range(pred, x, data_range))
@@ -65,8 +67,8 @@ def ms_ssim(
         scale: nats for each pixel value.
         data_range: what black and white are.
 
-    References: Wang et al., 2003, "Multi-scale structural similarity", equation 7; as a loss of autoencoders,
-    Snell et al., 2017, arXiv 1511.06409.
+    References: Wang et al., 2003, "Multi-scale structural similarity"; as a loss of autoencoders,
+    Snell et al., 2015, arXiv 1511.06409.
     """
     num_pixels = math.prod(jnp.shape(x)[1:])
     pred, x = _unit_range(pred, x, data_range)

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from vae_jax import errors
 from vae_jax.posteriors import Gaussian, standard_normal
 
 
@@ -34,7 +35,7 @@ def kl_split(z: jax.Array, posterior: Gaussian, *, num_data: int, estimator: str
         num_data: N, images in the training set.
         estimator: "stratified" or "weighted", see `log_weights`.
 
-    Reference: Chen et al., 2018, arXiv 1802.04942, equation 2.
+    Reference: Chen et al., 2018, arXiv 1802.04942.
     """
     joint, marginals = aggregate_log_density(z, posterior, num_data=num_data, estimator=estimator)
     factorised = marginals.sum(-1)
@@ -68,14 +69,14 @@ def log_weights(batch_size: int, num_data: int, estimator: str = "stratified") -
         of q(z_i) is unbiased: z_i was drawn from q(. | x_i), which is one of N, while the others are a sample.
     weighted: 1 / (N B) throughout, a lower bound of E[log q(z)].
 
-    Reference: Chen et al., 2018, arXiv 1802.04942, appendices C.1 and C.2.
+    Reference: Chen et al., 2018, arXiv 1802.04942.
     """
     if not 2 <= batch_size <= num_data:
-        raise ValueError(f"a batch of {batch_size} out of num_data = {num_data} has no aggregate posterior")
+        raise errors.OutOfRange(f"a batch of {batch_size} out of num_data = {num_data} has no aggregate posterior")
     if estimator == "weighted":
         return np.full((batch_size, batch_size), -math.log(num_data * batch_size))
     if estimator != "stratified":
-        raise ValueError(f"estimator is 'stratified' or 'weighted', not {estimator!r}")
+        raise errors.OutOfRange(f"estimator is 'stratified' or 'weighted', not {estimator!r}")
     others = batch_size - 1
     weights = np.full((batch_size, batch_size), 1.0 / others)
     rows = np.arange(batch_size)
@@ -97,7 +98,7 @@ def total_correlation(
 ) -> jax.Array:
     """TC(z) = KL(q(z) || prod_d q(z_d)). Weight beta - 1 beside a KL of weight 1 makes the paper's beta.
 
-    Reference: Chen et al., 2018, arXiv 1802.04942, equation 4 (beta-TCVAE).
+    Reference: Chen et al., 2018, arXiv 1802.04942 (beta-TCVAE).
     """
     del key
     return kl_split(z, posterior, num_data=num_data, estimator=estimator).total_correlation

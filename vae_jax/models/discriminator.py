@@ -15,7 +15,7 @@ class Discriminator(nn.Module):
     Attributes:
         hidden_dims: width of each hidden layer; the paper has six of 1000.
 
-    Reference: Kim and Mnih, 2018, arXiv 1802.05983, appendix A.
+    Reference: Kim and Mnih, 2018, arXiv 1802.05983.
     """
 
     hidden_dims: tuple[int, ...] = (1000,) * 6

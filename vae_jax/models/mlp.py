@@ -76,7 +76,7 @@ class MLP(vae.VAE):
     same in reverse. Weights start Glorot-uniform and biases at zero; `set_output_bias` starts the output at the mean
     image.
 
-    Reference: Burda, Grosse and Salakhutdinov, 2016, arXiv 1509.00519, section 5.
+    Reference: Burda, Grosse and Salakhutdinov, 2016, arXiv 1509.00519.
     """
 
     latent_dim: int = 50

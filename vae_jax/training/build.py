@@ -43,7 +43,7 @@ def _has_discriminator(config: Config) -> bool:
     return config.objective.name == "factor"
 
 
-def make_objective(config: Config, num_data: int, *, allow_import: bool = True) -> Callable[..., Any]:
+def make_objective(config: Config, num_data: int, *, allow_import: bool = True) -> objectives.Objective:
     """Build objective(vae, batch, key, step) from `config.objective`.
 
     Args:
@@ -80,7 +80,7 @@ def make_objective(config: Config, num_data: int, *, allow_import: bool = True) 
     return functools.partial(function, **keywords)
 
 
-def make_eval_objective(config: Config, num_data: int, *, allow_import: bool = True) -> Callable[..., Any]:
+def make_eval_objective(config: Config, num_data: int, *, allow_import: bool = True) -> objectives.Objective:
     """Build the objective that evaluation reports: the run's own, save for FactorVAE.
 
     Its objective decodes one half of a batch and trains a discriminator on the other; evaluated is its ELBO, on every
@@ -144,7 +144,12 @@ def _bind(
 def _weight(penalty: Config, name: str) -> Any:
     if "weight" not in penalty:
         raise errors.UserError(f"config.objective.penalties.{name} has no weight; set it, in nats per unit of the term")
-    return _value(penalty.weight)
+    weight = _value(penalty.weight)
+    if isinstance(weight, bool) or not (callable(weight) or isinstance(weight, int | float)):
+        raise errors.UserError(
+            f"config.objective.penalties.{name}.weight must be a number or a schedule, not {weight!r}"
+        )
+    return weight
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -179,5 +184,5 @@ def _lookup(name: str, functions: Functions, where: str, allow_import: bool) -> 
         sys.path.insert(0, os.getcwd())
     try:
         return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise errors.UserError(f"{where}={name!r} cannot be imported: {error}") from None
+    except Exception as error:  # the user's own code, which may raise anything
+        raise errors.UserError(f"{where}={name!r} cannot be imported: {type(error).__name__}: {error}") from None

@@ -39,6 +39,13 @@ class Run(NamedTuple):
 
 
 def check_same_run(stored: Config, asked: Config, path: pathlib.Path) -> None:
+    """Refuse a configuration other than the directory's, by its fields, once there is a checkpoint to go on from.
+
+    Raises:
+        errors.UserError: names the fields.
+    """
+    if not any(saved.name.isdigit() for saved in (path / "checkpoints").glob("*")):
+        return
     asked = asked.copy_and_resolve_references()
     with asked.unlocked():
         if not asked.model.image_shape:
@@ -168,7 +175,7 @@ def _describe(config: Config, variables: Any, num_steps: int, steps_per_epoch: f
 def _describe_scale(config: Config) -> str:
     """Say what beta is on the scales it is quoted on: nats, mean squared error, pixels in [0, 1]."""
     reconstruction, rate = config.objective.reconstruction, config.objective.rate
-    if "beta" not in rate:
+    if not isinstance(rate.get("beta"), int | float):  # there is none, or a schedule of it
         return f"rate: {rate.name}"
     if reconstruction.name != "gaussian" or "sigma" not in reconstruction:
         return f"beta {rate.beta:g} (nats)"
