@@ -47,7 +47,7 @@ def draw(shape, kernel_shape, dtype=jnp.float32):
     return x.astype(dtype), kernel.astype(dtype)
 
 
-# Even, odd and single side lengths, within and on either side of convolution.PATCHED_MAPS.
+# Even, odd and single side lengths, on either side of SMALL_MAP and of PATCHED_MAPS.
 SIZES = [(1, 1), (3, 2), (4, 4), (7, 8), (23, 14), (66, 3)]
 
 

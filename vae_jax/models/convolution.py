@@ -1,25 +1,27 @@
 """The two convolutions of the models, in forms that XLA compiles well on a CPU.
 
-There, forward convolutions and matrix products run near the hardware's limit (with `parallel.COMPILER_OPTIONS`), but a
-convolution of a dilated input (a transposed convolution, and the input gradient of one of stride 2) can be many times
+There, forward convolutions and matrix products run near the hardware's limit (under `parallel.compiler_options`), but
+a convolution of a dilated input (a transposed convolution, and the input gradient of one of stride 2) can be many times
 slower than the same arithmetic in other forms, and so can the gradient to a kernel on a large map. So a transposed
-convolution is done as a 2x2 convolution to four times the channels, one set for each parity of the output's row and
-column, whose results are then interleaved; a convolution's input gradient is a transposed convolution, and the other
-way round; and the kernel gradient of a large map is a product with a matrix of patches. With few output channels it is
-the patches of the output's gradient that are small. On other platforms the library's own convolutions are used.
+convolution is a 2x2 convolution to four times the channels, one set for each parity of the output's row and column,
+whose results are then interleaved, or on a small map a product to all its taps; a convolution's input gradient is a
+transposed convolution, and the other way round; and the kernel gradient of a large map is a product with a matrix of
+patches. With few output channels it is the patches of the output's gradient that are small. On other platforms the
+library's own convolutions are used.
 """
 
 import functools
+import math
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
+SMALL_MAP = 8  # up to this height and width a transposed convolution is one product, not a convolution
 # Heights and widths between which a kernel gradient is a product with a patch matrix: on smaller maps XLA's own is as
 # fast, on larger ones the matrix takes much memory.
 PATCHED_MAPS = range(17, 65)
-
-MANY_ROWS = 2**14  # from here on a product over rows is shared out among cores in two halves
+MANY_ROWS = 2**14  # from here on a kernel gradient is the sum of two halves, which cores share
 
 Pair = tuple[int, int]
 Precision = lax.Precision
@@ -80,7 +82,7 @@ def _convolve_backward(strides, precision, saved, g):
     if _is_narrow(kernel, strides):
         patches = _patches(g, strides)
         input_gradient = jnp.dot(patches, mirrored.reshape(-1, x.shape[-1]), precision=precision)
-        gradient = _product_of_rows(patches, x, precision).reshape(mirrored.shape)
+        gradient = _product_of_rows(patches, x, precision, 1).reshape(mirrored.shape)
         return input_gradient, jnp.flip(gradient, (0, 1)).swapaxes(2, 3)
     if strides == (1, 1):
         input_gradient = _convolve(g, mirrored, strides, precision)
@@ -95,12 +97,9 @@ _convolve.defvjp(_convolve_forward, _convolve_backward)
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def _transposed(x: jax.Array, kernel: jax.Array, size: Pair, precision: Precision) -> jax.Array:
     batch, height, width, _ = x.shape
-    features, phases = kernel.shape[2], _phase_kernel(kernel)
-    y = lax.conv_general_dilated(
-        x, phases, (1, 1), ((0, 1), (0, 1)), dimension_numbers=("NHWC", "HWIO", "NHWC"), precision=precision
-    )
-    y = y.reshape(batch, height, width, 2, 2, features).transpose(0, 1, 3, 2, 4, 5)
-    return y.reshape(batch, 2 * height, 2 * width, features)[:, : size[0], : size[1]]
+    interleave = _interleaved_taps if max(height, width) <= SMALL_MAP else _interleaved_phases
+    y = interleave(x, kernel, precision).reshape(batch, 2 * height, 2 * width, kernel.shape[2])
+    return y[:, : size[0], : size[1]]
 
 
 def _transposed_forward(x, kernel, size, precision):
@@ -115,12 +114,31 @@ def _transposed_backward(size, precision, saved, g):
 _transposed.defvjp(_transposed_forward, _transposed_backward)
 
 
-def _phase_kernel(kernel: jax.Array) -> jax.Array:
-    """[3, 3, O, I] to [2, 2, I, 4 O], in each axis y[2m] = x[m] k[1], y[2m + 1] = x[m] k[2] + x[m + 1] k[0]."""
+def _interleaved_taps(x: jax.Array, kernel: jax.Array, precision: Precision) -> jax.Array:
+    """[B, h, w, I] to [B, h, parity, w, parity, O]: a product to all taps t; in each axis t[1] and t[2] + next t[0]."""
+    taps = lax.dot_general(x, kernel.reshape(-1, kernel.shape[3]), (((3,), (1,)), ((), ())), precision=precision)
+    taps = taps.reshape(*x.shape[:3], 3, 3, -1)
+    for axis, tap_axis in ((1, 3), (3, 4)):  # rows, then columns, which the parity of the row moves by one
+        first, second, third = (lax.index_in_dim(taps, i, tap_axis, keepdims=False) for i in range(3))
+        padding = [(0, int(other == axis)) for other in range(first.ndim)]
+        following = jnp.pad(lax.slice_in_dim(first, 1, None, axis=axis), padding)
+        taps = jnp.stack([second, third + following], axis + 1)
+    return taps
+
+
+def _interleaved_phases(x: jax.Array, kernel: jax.Array, precision: Precision) -> jax.Array:
+    """[B, h, w, I] to [B, h, parity, w, parity, O]: in each axis x[m] k[1] and x[m] k[2] + x[m + 1] k[0].
+
+    A 2x2 convolution, seven of whose sixteen blocks are zero.
+    """
     padded = jnp.pad(kernel, ((0, 1), (0, 1), (0, 0), (0, 0)))  # index 3 is zero
     taps = jnp.array([[1, 2], [3, 0]])  # [window, parity]
     blocks = padded[taps][:, :, taps]  # [window, parity, window, parity, O, I]
-    return blocks.transpose(0, 2, 5, 1, 3, 4).reshape(2, 2, kernel.shape[3], -1)
+    phases = blocks.transpose(0, 2, 5, 1, 3, 4).reshape(2, 2, kernel.shape[3], -1)
+    y = lax.conv_general_dilated(
+        x, phases, (1, 1), ((0, 1), (0, 1)), dimension_numbers=("NHWC", "HWIO", "NHWC"), precision=precision
+    )
+    return y.reshape(*x.shape[:3], 2, 2, -1).transpose(0, 1, 3, 2, 4, 5)
 
 
 def _patches(x: jax.Array, strides: Pair) -> jax.Array:
@@ -139,11 +157,9 @@ def _add_taps(y: jax.Array) -> jax.Array:
     return sum(y[:, i : i + height, j : j + width, i, j] for i, j in corners)
 
 
-def _product_of_rows(a: jax.Array, b: jax.Array, precision: Precision) -> jax.Array:
-    """sum over all but the last axis of a [..., M] and b [..., N]: [M, N]. XLA transposes one of them: the smaller."""
-    a, b = a.reshape(-1, a.shape[-1]), b.reshape(-1, b.shape[-1])
-    halves = 2 if a.shape[0] % 2 == 0 and a.shape[0] >= MANY_ROWS else 1
-    a, b = (m.reshape(halves, -1, m.shape[1]) for m in (a, b))
+def _product_of_rows(a: jax.Array, b: jax.Array, precision: Precision, parts: int) -> jax.Array:
+    """sum over all but the last axis of a [..., M] and b [..., N]: [M, N], in so many parts, which cores share."""
+    a, b = (m.reshape(parts, -1, m.shape[-1]) for m in (a, b))
     return lax.dot_general(a, b, (((1,), (1,)), ((0,), (0,))), precision=precision).sum(0)
 
 
@@ -151,7 +167,9 @@ def _kernel_gradient(x: jax.Array, g: jax.Array, strides: Pair, precision: Preci
     """The gradient of `convolve` to its kernel, [3, 3, I, O], of x [B, H, W, I] and the cotangent g [B, h, w, O]."""
     shape = (3, 3, x.shape[-1], g.shape[-1])
     if max(x.shape[1:3]) in PATCHED_MAPS:
-        return _product_of_rows(_patches(x, strides), g, precision).reshape(shape)
+        rows = math.prod(g.shape[:3])
+        parts = 2 if rows % 2 == 0 and rows >= MANY_ROWS else 1
+        return _product_of_rows(_patches(x, strides), g, precision, parts).reshape(shape)
     of_kernel = functools.partial(_library_convolve, x, strides=strides, precision=precision)
     (gradient,) = jax.linear_transpose(of_kernel, jax.ShapeDtypeStruct(shape, x.dtype))(g)
     return gradient
