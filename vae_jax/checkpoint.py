@@ -6,9 +6,12 @@ the same commit and are verified on every restore.
 """
 
 import contextlib
+import functools
 import logging
 import pathlib
 import shutil
+import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -23,6 +26,8 @@ from vae_jax import errors, integrity
 PyTree = Any
 Warn = Callable[[str], None]
 
+LEFTOVER_SECONDS = 20.0  # that each thread of a failed save is waited for
+
 
 class Restored(NamedTuple):
     """What sampling needs of a checkpoint; parameters are the averaged ones if the run kept them."""
@@ -34,6 +39,7 @@ class Restored(NamedTuple):
 
 def open_for_training(workdir: pathlib.Path, keep: int) -> ocp.CheckpointManager:
     """Open WORKDIR/checkpoints to save in: the newest `keep` and the best one (largest score) stay."""
+    _silence_late_writes()
     managers = checkpoint_managers
     best = managers.BestN(get_metric_fn=_score, n=1, keep_checkpoints_without_metrics=False)
     options = ocp.CheckpointManagerOptions(
@@ -69,6 +75,7 @@ def save(manager: ocp.CheckpointManager, state: PyTree, config: dict[str, Any], 
     except Exception as error:  # orbax raises bare Exception, ValueError, OSError for a full disk
         if jax.process_count() > 1:
             raise  # the others may have saved it, and wait
+        _join_leftovers()
         manager.reload()  # it counts the step as saved already
         raise errors.NotSaved(_brief(error)) from error
 
@@ -80,7 +87,7 @@ def close(manager: ocp.CheckpointManager) -> None:
 
 
 def _sweep(manager: ocp.CheckpointManager) -> None:
-    """Remove what is left of saves that failed; a thread of orbax may write there a while longer."""
+    """Remove what is left of saves that failed."""
     for leftover in pathlib.Path(manager.directory).glob(f"*{ocp.utils.TMP_DIR_SUFFIX}*"):
         shutil.rmtree(leftover, ignore_errors=True)
 
@@ -211,6 +218,30 @@ def _newest(manager: ocp.CheckpointManager, restore: Callable[[int], Any], warn:
     if steps:
         raise errors.UserError(f"every checkpoint in {manager.directory} is damaged; start anew in another --workdir")
     return None
+
+
+def _join_leftovers() -> None:
+    """Wait for the threads that a failed save left behind: they write still, and log what ends them."""
+    for thread in threading.enumerate():
+        if type(thread).__module__.startswith("orbax."):
+            with contextlib.suppress(Exception):  # its join raises what it died of
+                thread.join(LEFTOVER_SECONDS)
+
+
+def _silence_late_writes() -> None:
+    """Keep a failed save from printing tracebacks into the middle of what the process says, now or later.
+
+    Orbax gives up at the first write that fails, and closes the event loop that the other writes report to. Nothing can
+    wait for these; so what they have to say is dropped for as long as the process lives.
+    """
+    if getattr(sys.unraisablehook, "func", None) is not _drop_late_writes:
+        sys.unraisablehook = functools.partial(_drop_late_writes, sys.unraisablehook)
+        logging.getLogger("asyncio").addFilter(lambda record: "orbax" not in record.getMessage())
+
+
+def _drop_late_writes(hook: Callable[[Any], None], unraisable: Any) -> None:
+    if not (isinstance(unraisable.exc_value, RuntimeError) and "loop is closed" in str(unraisable.exc_value)):
+        hook(unraisable)
 
 
 def _brief(error: Exception) -> str:
