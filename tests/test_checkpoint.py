@@ -20,9 +20,8 @@ def make_state(step, *, width=3, ema=False):
 def save(workdir, *steps, keep=3, scores=None, **kwargs):
     with checkpoint.open_for_training(workdir, keep) as manager:
         for step in steps:
-            assert checkpoint.save(
-                manager, make_state(step, **kwargs), {"seed": 1, "dims": [4, 8]}, (scores or {}).get(step)
-            )
+            score = (scores or {}).get(step)
+            checkpoint.save(manager, make_state(step, **kwargs), {"seed": 1, "dims": [4, 8]}, score)
     return workdir
 
 
@@ -62,7 +61,7 @@ def test_the_newest_and_the_best_are_kept(tmp_path):
         assert sorted(manager.all_steps()) == [2, 5, 6]
         assert checkpoint.best_score(manager) == -1.0
         checkpoint.save(manager, make_state(7), {})
-        manager.wait_until_finished()
+        checkpoint.wait(manager)
         assert sorted(manager.all_steps()) == [2, 6, 7]  # reopened, it still knows the best
     assert checkpoint.restore_variables(tmp_path, "best").step == 2
     assert checkpoint.restore_variables(tmp_path, "latest").step == 7

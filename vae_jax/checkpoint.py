@@ -6,12 +6,8 @@ the same commit and are verified on every restore.
 """
 
 import contextlib
-import functools
-import logging
 import pathlib
 import shutil
-import sys
-import threading
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -21,12 +17,10 @@ import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers
 
-from vae_jax import errors, integrity
+from vae_jax import errors, integrity, orbax_noise
 
 PyTree = Any
 Warn = Callable[[str], None]
-
-LEFTOVER_SECONDS = 20.0  # that each thread of a failed save is waited for
 
 
 class Restored(NamedTuple):
@@ -39,7 +33,7 @@ class Restored(NamedTuple):
 
 def open_for_training(workdir: pathlib.Path, keep: int) -> ocp.CheckpointManager:
     """Open WORKDIR/checkpoints to save in: the newest `keep` and the best one (largest score) stay."""
-    _silence_late_writes()
+    orbax_noise.silence_late_writes()
     managers = checkpoint_managers
     best = managers.BestN(get_metric_fn=_score, n=1, keep_checkpoints_without_metrics=False)
     options = ocp.CheckpointManagerOptions(
@@ -50,17 +44,19 @@ def open_for_training(workdir: pathlib.Path, keep: int) -> ocp.CheckpointManager
     return _open(workdir / "checkpoints", options)
 
 
-def save(manager: ocp.CheckpointManager, state: PyTree, config: dict[str, Any], score: float | None = None) -> bool:
-    """Save the state as its step; return whether it was accepted. `score`: larger is better.
+def save(manager: ocp.CheckpointManager, state: PyTree, config: dict[str, Any], score: float | None = None) -> None:
+    """Begin to save the state as its step; `wait` tells whether it is there. `score`: larger is better.
 
-    Waits until it is committed, so that a run that dies at any moment loses no more than the steps since its last call.
+    It is written in the background, from host memory that the next step, given the state's own buffers, cannot touch.
+    A save that still goes on is waited for first.
 
     Raises:
-        errors.NotSaved: it could not be written; a later call may succeed.
+        errors.NotSaved: as `wait`.
     """
+    wait(manager)
     step = int(state.step)
     if step in manager.all_steps():
-        return True
+        return
     args = ocp.args.Composite(
         state=ocp.args.PyTreeSave(state),
         config=ocp.args.JsonSave(config),
@@ -68,20 +64,35 @@ def save(manager: ocp.CheckpointManager, state: PyTree, config: dict[str, Any], 
     )
     if jax.process_count() == 1:
         _sweep(manager)
-    try:
-        accepted = manager.save(step, args=args, metrics=None if score is None else {"score": score}, force=True)
+    with _failing(manager):
+        manager.save(step, args=args, metrics=None if score is None else {"score": score}, force=True)
+
+
+def wait(manager: ocp.CheckpointManager) -> None:
+    """Wait until the save that was begun last is committed; from then on the run can die at any moment.
+
+    Raises:
+        errors.NotSaved: it could not be written; a later one may succeed.
+    """
+    with _failing(manager):
         manager.wait_until_finished()
-        return accepted
+
+
+@contextlib.contextmanager
+def _failing(manager: ocp.CheckpointManager) -> Iterator[None]:
+    """Turn what a failed save raises into errors.NotSaved, once nothing of it is left."""
+    try:
+        yield
     except Exception as error:  # orbax raises bare Exception, ValueError, OSError for a full disk
         if jax.process_count() > 1:
             raise  # the others may have saved it, and wait
-        _join_leftovers()
+        orbax_noise.join_leftovers()
         manager.reload()  # it counts the step as saved already
         raise errors.NotSaved(_brief(error)) from error
 
 
 def close(manager: ocp.CheckpointManager) -> None:
-    """Close a manager. Every save was waited for; what a failed one raises a second time here was told already."""
+    """Close a manager, after a save that goes on; what a failed one raises a second time here was told already."""
     with contextlib.suppress(Exception):
         manager.close()
 
@@ -162,7 +173,7 @@ def _open(directory: pathlib.Path, options: ocp.CheckpointManagerOptions) -> ocp
     for item in ("config", "checksums"):
         for args in (ocp.args.JsonSave, ocp.args.JsonRestore):
             registry.add(item, args, json)
-    with quiet():
+    with orbax_noise.quiet():
         return ocp.CheckpointManager(directory, options=options, handler_registry=registry)
 
 
@@ -220,41 +231,5 @@ def _newest(manager: ocp.CheckpointManager, restore: Callable[[int], Any], warn:
     return None
 
 
-def _join_leftovers() -> None:
-    """Wait for the threads that a failed save left behind: they write still, and log what ends them."""
-    for thread in threading.enumerate():
-        if type(thread).__module__.startswith("orbax."):
-            with contextlib.suppress(Exception):  # its join raises what it died of
-                thread.join(LEFTOVER_SECONDS)
-
-
-def _silence_late_writes() -> None:
-    """Keep a failed save from printing tracebacks into the middle of what the process says, now or later.
-
-    Orbax gives up at the first write that fails, and closes the event loop that the other writes report to. Nothing can
-    wait for these; so what they have to say is dropped for as long as the process lives.
-    """
-    if getattr(sys.unraisablehook, "func", None) is not _drop_late_writes:
-        sys.unraisablehook = functools.partial(_drop_late_writes, sys.unraisablehook)
-        logging.getLogger("asyncio").addFilter(lambda record: "orbax" not in record.getMessage())
-
-
-def _drop_late_writes(hook: Callable[[Any], None], unraisable: Any) -> None:
-    if not (isinstance(unraisable.exc_value, RuntimeError) and "loop is closed" in str(unraisable.exc_value)):
-        hook(unraisable)
-
-
 def _brief(error: Exception) -> str:
     return f"{type(error).__name__}: {error}".splitlines()[0][:160]
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Silence orbax: its remarks on its own options, and the tracebacks it logs of errors that it raises as well."""
-    logger = logging.getLogger("absl")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
