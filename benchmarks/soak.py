@@ -4,8 +4,8 @@
     python -m benchmarks.soak --minutes 2 --every 5
 
 Each placement is a process of its own that trains the digits in a directory that is removed afterwards; it logs,
-evaluates, draws and checkpoints often. Every few seconds /proc is read: resident memory, open files, threads, seconds of
-processor time; and the steps done. The first sixth is left out as a warm-up; of the rest the medians of the first and
+evaluates, draws and checkpoints often. Every few seconds /proc is read: resident memory, open files, threads, time
+of the processor, and the steps done. The first sixth is left out as a warm-up; of the rest the medians of the first and
 the last third are given, the largest, and the trend (the median slope between all pairs of looks), so that a pause of
 the process, or a machine that others use as well, does not decide. Linux.
 """
