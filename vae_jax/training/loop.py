@@ -19,6 +19,7 @@ from vae_jax.training import run as runs
 from vae_jax.training import state as states
 
 RUN_AHEAD = 2  # calls dispatched before the loop looks at a result
+RUN_AHEAD_OF_SAVE = 32  # the same while a checkpoint is written, which looking would wait for
 
 
 def train(
@@ -143,7 +144,7 @@ class _Window:
 
     def add(self, start: int, metrics: Any) -> None:
         self._pending.append((start, metrics))
-        while len(self._pending) > RUN_AHEAD:
+        while len(self._pending) > (RUN_AHEAD_OF_SAVE if self._saving.goes_on() else RUN_AHEAD):
             self._look()
 
     def check(self) -> None:

@@ -32,6 +32,10 @@ class Saves:
         """Return whether this is a number, and larger than that of every checkpoint."""
         return score is not None and math.isfinite(score) and (self._best is None or score > self._best)
 
+    def goes_on(self) -> bool:
+        """Return whether a checkpoint is still being written, so that `settle` would wait."""
+        return self._begun is not None and self._run.manager.is_saving_in_progress()
+
     def begin(self, state: states.TrainState, score: float | None, *, last: bool) -> None:
         """Begin to save a state that was looked at; `last`: nothing of the run follows it.
 
