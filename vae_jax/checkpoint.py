@@ -178,7 +178,8 @@ def _open(directory: pathlib.Path, options: ocp.CheckpointManagerOptions) -> ocp
 
 
 def _stored(manager: ocp.CheckpointManager, step: int) -> dict[str, PyTree]:
-    """Return shapes and dtypes of a checkpoint's state by field, without reading its arrays."""
+    """Return shapes and dtypes of a checkpoint's state by field, without reading its arrays, which could be read."""
+    integrity.check_claims(pathlib.Path(manager.directory) / str(step) / "state")
     metadata = manager.item_metadata(step)["state"]
     if metadata is None:
         raise ValueError("there is no state in it")
