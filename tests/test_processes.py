@@ -173,6 +173,34 @@ def test_alone_nothing_is_joined(monkeypatch):
     assert jax.process_count() == 1
 
 
+@pytest.mark.parametrize("asked", [ALONE, ("h:1", 2, 0)], ids=["found by the cluster", "told"])
+def test_silence_of_half_a_minute_is_death(monkeypatch, asked):
+    told = {}
+    monkeypatch.setattr(jax.distributed, "initialize", lambda *where, **options: told.update(options, where=where))
+    processes.join(*asked)
+    assert told["where"] == asked
+    assert told["heartbeat_timeout_seconds"] <= 30 and told["shutdown_timeout_seconds"] <= 30
+
+
+@pytest.mark.parametrize("waiting", [False, True], ids=["in a step", "in a checkpoint"])
+def test_the_death_of_another_process_is_one_line(monkeypatch, capsys, waiting):
+    class Left(Exception):
+        pass
+
+    def leave(code):
+        raise Left(code)
+
+    monkeypatch.setattr(processes.os, "_exit", leave)
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    with pytest.raises(Left, match="1"), processes.leaving_when_others_die():
+        death = ValueError("UNAVAILABLE: the others\nare gone")
+        if waiting:
+            raise TimeoutError("Timed out while waiting for a barrier.") from death
+        raise death
+    (said,) = capsys.readouterr().err.splitlines()
+    assert "(UNAVAILABLE: the others); the same command in all processes goes on from the last checkpoint" in said
+
+
 def test_half_of_the_flags_is_the_users_mistake(monkeypatch):
     script = (
         "from vae_jax import errors, processes\n"
