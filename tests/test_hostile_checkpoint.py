@@ -5,6 +5,7 @@ In a process of its own whose memory is bounded: what reads such an array dies t
 
 import json
 import pathlib
+import random
 import subprocess
 import sys
 
@@ -78,6 +79,42 @@ def test_headers_that_claim_the_absurd_are_refused_before_anything_is_allocated(
 def test_headers_that_make_no_sense_are_damage(tamper, changes):
     with pytest.raises(errors.UserError, match="every checkpoint"):
         checkpoint.restore_variables(tamper(**changes), warn=lambda line: None)
+
+
+def places(tree, path=()):
+    """Yield the path of every node of a JSON tree."""
+    yield path
+    children = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
+    for name, child in children:
+        yield from places(child, (*path, name))
+
+
+def replaced(tree, path, value):
+    if not path:
+        return value
+    copy = tree.copy()
+    copy[path[0]] = replaced(tree[path[0]], path[1:], value)
+    return copy
+
+
+def test_metadata_of_another_structure_is_refused_or_of_no_account(tmp_path):
+    """Valid JSON, but a list where a mapping should be, and the like: orbax runs into errors of every kind."""
+    workdir, chance, refused = save(tmp_path / "run"), random.Random(0), 0
+    for file in sorted(workdir.rglob("*")):
+        content = file.read_bytes() if file.is_file() else b""
+        if not content.startswith(b"{"):
+            continue
+        tree = json.loads(content)
+        for path in [(), *chance.choices(list(places(tree)), k=3)]:
+            for value in (None, [], "x"):
+                file.write_text(json.dumps(replaced(tree, path, value)))
+                try:
+                    restored.restore(workdir, say=lambda line: None)
+                except errors.UserError as error:
+                    assert "\n" not in str(error)
+                    refused += 1
+        file.write_bytes(content)
+    assert refused > 10
 
 
 @pytest.mark.parametrize("name", ["zarr.json", ".zarray"])

@@ -173,8 +173,13 @@ def _open(directory: pathlib.Path, options: ocp.CheckpointManagerOptions) -> ocp
     for item in ("config", "checksums"):
         for args in (ocp.args.JsonSave, ocp.args.JsonRestore):
             registry.add(item, args, json)
-    with orbax_noise.quiet():
-        return ocp.CheckpointManager(directory, options=options, handler_registry=registry)
+    try:
+        with orbax_noise.quiet():
+            return ocp.CheckpointManager(directory, options=options, handler_registry=registry)
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise errors.UserError(
+            f"{directory} holds a checkpoint whose metadata cannot be read ({_brief(error)}); move it away"
+        ) from None
 
 
 def _stored(manager: ocp.CheckpointManager, step: int) -> dict[str, PyTree]:
@@ -223,9 +228,9 @@ def _newest(manager: ocp.CheckpointManager, restore: Callable[[int], Any], warn:
     for step in steps:
         try:
             return restore(step)
-        except (errors.UserError, AttributeError, TypeError, NameError):  # not damage
+        except errors.UserError:
             raise
-        except Exception as error:  # orbax raises bare Exception, ValueError, KeyError, OSError for damage
+        except Exception as error:  # orbax raises whatever its code runs into: bare Exception, ValueError, TypeError
             warn(f"checkpoint {manager.directory / str(step)} is damaged ({_brief(error)}); trying the one before it")
     if steps:
         raise errors.UserError(f"every checkpoint in {manager.directory} is damaged; start anew in another --workdir")

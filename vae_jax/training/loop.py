@@ -19,7 +19,7 @@ from vae_jax.training import run as runs
 from vae_jax.training import state as states
 
 RUN_AHEAD = 2  # calls dispatched before the loop looks at a result
-RUN_AHEAD_OF_SAVE = 32  # the same while a checkpoint is written, which looking would wait for
+RUN_AHEAD_OF_SAVE = 64  # the same while a checkpoint is written, which looking would wait for
 
 
 def train(
