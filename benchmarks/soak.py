@@ -4,12 +4,16 @@
     python -m benchmarks.soak --minutes 2 --every 5
 
 Each placement is a process of its own that trains the digits in a directory that is removed afterwards; it logs,
-evaluates, draws and checkpoints often. Every few seconds /proc is read: resident memory, open files, threads; and the
-steps done since. At the end the first and the last third are compared, the warm-up (the first sixth) left out. Linux.
+evaluates, draws and checkpoints often. Every few seconds /proc is read: resident memory, open files, threads, time
+of the processor, and the steps done. The first sixth is left out as a warm-up; of the rest the medians of the first and
+the last third are given, the largest, and the trend (the median slope between all pairs of looks), so that a pause of
+the process, or a machine that others use as well, does not decide. Linux.
 """
 
 import argparse
+import itertools
 import json
+import os
 import pathlib
 import statistics
 import subprocess
@@ -67,8 +71,10 @@ def soak(placement: str, workdir: pathlib.Path, seconds: float, every: float) ->
 
 def look(pid: int, workdir: pathlib.Path) -> dict[str, float]:
     status = dict(line.split(":", 1) for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines())
+    ticks = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]  # user, system
     return {
         "seconds": time.monotonic(),
+        "processor_seconds": sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK"),
         "step": steps_done(workdir),
         "resident_mb": int(status["VmRSS"].split()[0]) / 1024,
         "threads": int(status["Threads"]),
@@ -85,21 +91,29 @@ def steps_done(workdir: pathlib.Path) -> int:
     return json.loads(lines[-2])["step"] if len(lines) > 2 else 0
 
 
-def summarise(samples: list[dict[str, float]]) -> dict[str, list[float]]:
-    """{quantity: [median of the first third after the warm-up, median of the last third, largest]}."""
+def summarise(samples: list[dict[str, float]]) -> dict[str, dict[str, float]]:
+    """Return, of each quantity, the medians of the first and the last third, the largest, and the trend per hour."""
     samples = samples[len(samples) // 6 :]
-    third = max(len(samples) // 3, 2)
-    first, last = samples[:third], samples[-third:]
-    result = {
-        name: [round(statistics.median(s[name] for s in part), 1) for part in (first, last)]
-        + [round(max(s[name] for s in samples), 1)]
-        for name in ("resident_mb", "threads", "files")
+    hours = [sample["seconds"] / 3600 for sample in samples]
+    series = {name: (hours, [sample[name] for sample in samples]) for name in ("resident_mb", "threads", "files")}
+    moves = [(a, b) for a, b in itertools.pairwise(samples) if b["step"] > a["step"]]
+    for name, clock in (("ms_per_step", "seconds"), ("processor_ms_per_step", "processor_seconds")):
+        paces = [1000 * (b[clock] - a[clock]) / (b["step"] - a["step"]) for a, b in moves]
+        series[name] = ([b["seconds"] / 3600 for _, b in moves], paces)
+    return {name: summary(*points) for name, points in series.items()}
+
+
+def summary(hours: list[float], values: list[float]) -> dict[str, float]:
+    """Return {"first", "last": medians of thirds, "largest", "per_hour": the median slope between pairs}."""
+    third = max(len(values) // 3, 1)
+    pairs = itertools.combinations(zip(hours, values, strict=True), 2)
+    found = {
+        "first": statistics.median(values[:third]),
+        "last": statistics.median(values[-third:]),
+        "largest": max(values),
+        "per_hour": statistics.median((v - u) / (t - s) for (s, u), (t, v) in pairs),
     }
-    pace = [
-        1000 * (part[-1]["seconds"] - part[0]["seconds"]) / max(part[-1]["step"] - part[0]["step"], 1)
-        for part in (first, last)
-    ]
-    return result | {"ms_per_step": [round(value, 2) for value in pace]}
+    return {name: round(value, 3) for name, value in found.items()}
 
 
 if __name__ == "__main__":

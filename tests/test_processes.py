@@ -70,10 +70,13 @@ class Pair:
     def said(self, number):
         return self.logs[number].read_text()
 
-    def wait(self, timeout=120):
-        return [member.wait(timeout) for member in self.members]
+    def wait(self, timeout=300):
+        try:
+            return [member.wait(timeout) for member in self.members]
+        except subprocess.TimeoutExpired:
+            pytest.fail(f"not ended after {timeout} s:\n{self.said(0)}\n{self.said(1)}")
 
-    def wait_for(self, text, timeout=120):
+    def wait_for(self, text, timeout=300):
         end = time.monotonic() + timeout
         while text not in self.said(0):
             assert time.monotonic() < end and self.members[0].poll() is None, self.said(0)
@@ -119,10 +122,10 @@ def test_a_checkpoint_of_two_is_restored_by_one_and_the_reverse(tmp_path, data, 
     longer = [*words, "--config.num_epochs=2"]
     with Pair(tmp_path / "two", data, *words) as pair:
         run_alone(tmp_path / "one", data, *words)
-        assert pair.wait() == [0, 0]
+        assert pair.wait() == [0, 0], pair.said(0) + pair.said(1)
     with Pair(tmp_path / "one", data, *longer) as pair:
         run_alone(tmp_path / "two", data, *longer)
-        assert pair.wait() == [0, 0]
+        assert pair.wait() == [0, 0], pair.said(0) + pair.said(1)
         assert "resuming" in pair.said(0) and "at step 12" in pair.said(0)
     assert_equal_runs(tmp_path / "two", tmp_path / "one")
 
@@ -138,7 +141,8 @@ def test_when_one_is_killed_the_other_ends_within_a_minute(tmp_path, data, victi
         print(f"ended {time.monotonic() - began:.1f} s after the other was killed")
     if victim == 1:
         said = [line for line in pair.said(0).splitlines() if line.startswith("main.py:")]
-        assert len(said) == 1 and "goes on from the last checkpoint" in said[0] and "Traceback" not in pair.said(0)
+        assert len(said) == 1 and "Traceback" not in pair.said(0), pair.said(0)
+        assert "goes on from the last checkpoint" in said[0]
     assert checkpoint.restore_variables(tmp_path / "two").step >= 20
 
 
@@ -148,7 +152,7 @@ def test_a_signal_to_one_stops_all_at_the_same_step(tmp_path, data, number, code
     with Pair(tmp_path / "two", data, "--config.num_epochs=100000") as pair:
         pair.wait_for("step 30/")
         pair.members[1].send_signal(number)
-        assert pair.wait(60) == [143, code]
+        assert pair.wait() == [143, code], pair.said(0) + pair.said(1)
     step = checkpoint.restore_variables(tmp_path / "two").step
     assert f"stopped at step {step}" in pair.said(0)
 
@@ -158,7 +162,7 @@ def test_a_second_run_in_the_workdir_is_refused_in_all_processes(tmp_path, data)
     with Pair(tmp_path / "two", data, "--config.num_epochs=100000") as pair:
         pair.wait_for("step 30/")
         with Pair(tmp_path / "two", data) as second:
-            assert second.wait(60) == [2, 2]
+            assert second.wait() == [2, 2], second.said(0) + second.said(1)
         assert pair.members[0].poll() is None
 
 
@@ -167,6 +171,34 @@ def test_alone_nothing_is_joined(monkeypatch):
     monkeypatch.setenv("SLURM_NTASKS", "1")
     processes.join(*ALONE)
     assert jax.process_count() == 1
+
+
+@pytest.mark.parametrize("asked", [ALONE, ("h:1", 2, 0)], ids=["found by the cluster", "told"])
+def test_silence_of_half_a_minute_is_death(monkeypatch, asked):
+    told = {}
+    monkeypatch.setattr(jax.distributed, "initialize", lambda *where, **options: told.update(options, where=where))
+    processes.join(*asked)
+    assert told["where"] == asked
+    assert told["heartbeat_timeout_seconds"] <= 30 and told["shutdown_timeout_seconds"] <= 30
+
+
+@pytest.mark.parametrize("waiting", [False, True], ids=["in a step", "in a checkpoint"])
+def test_the_death_of_another_process_is_one_line(monkeypatch, capsys, waiting):
+    class Left(Exception):
+        pass
+
+    def leave(code):
+        raise Left(code)
+
+    monkeypatch.setattr(processes.os, "_exit", leave)
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    with pytest.raises(Left, match="1"), processes.leaving_when_others_die():
+        death = ValueError("UNAVAILABLE: the others\nare gone")
+        if waiting:
+            raise TimeoutError("Timed out while waiting for a barrier.") from death
+        raise death
+    (said,) = capsys.readouterr().err.splitlines()
+    assert "(UNAVAILABLE: the others); the same command in all processes goes on from the last checkpoint" in said
 
 
 def test_half_of_the_flags_is_the_users_mistake(monkeypatch):

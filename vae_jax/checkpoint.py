@@ -6,7 +6,6 @@ the same commit and are verified on every restore.
 """
 
 import contextlib
-import logging
 import pathlib
 import shutil
 import warnings
@@ -18,7 +17,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers
 
-from vae_jax import errors, integrity
+from vae_jax import errors, integrity, orbax_noise
 
 PyTree = Any
 Warn = Callable[[str], None]
@@ -34,6 +33,7 @@ class Restored(NamedTuple):
 
 def open_for_training(workdir: pathlib.Path, keep: int) -> ocp.CheckpointManager:
     """Open WORKDIR/checkpoints to save in: the newest `keep` and the best one (largest score) stay."""
+    orbax_noise.silence_late_writes()
     managers = checkpoint_managers
     best = managers.BestN(get_metric_fn=_score, n=1, keep_checkpoints_without_metrics=False)
     options = ocp.CheckpointManagerOptions(
@@ -44,17 +44,19 @@ def open_for_training(workdir: pathlib.Path, keep: int) -> ocp.CheckpointManager
     return _open(workdir / "checkpoints", options)
 
 
-def save(manager: ocp.CheckpointManager, state: PyTree, config: dict[str, Any], score: float | None = None) -> bool:
-    """Save the state as its step; return whether it was accepted. `score`: larger is better.
+def save(manager: ocp.CheckpointManager, state: PyTree, config: dict[str, Any], score: float | None = None) -> None:
+    """Begin to save the state as its step; `wait` tells whether it is there. `score`: larger is better.
 
-    Waits until it is committed, so that a run that dies at any moment loses no more than the steps since its last call.
+    It is written in the background, from host memory that the next step, given the state's own buffers, cannot touch.
+    A save that still goes on is waited for first.
 
     Raises:
-        errors.NotSaved: it could not be written; a later call may succeed.
+        errors.NotSaved: as `wait`.
     """
+    wait(manager)
     step = int(state.step)
     if step in manager.all_steps():
-        return True
+        return
     args = ocp.args.Composite(
         state=ocp.args.PyTreeSave(state),
         config=ocp.args.JsonSave(config),
@@ -62,25 +64,41 @@ def save(manager: ocp.CheckpointManager, state: PyTree, config: dict[str, Any], 
     )
     if jax.process_count() == 1:
         _sweep(manager)
-    try:
-        accepted = manager.save(step, args=args, metrics=None if score is None else {"score": score}, force=True)
+    with _failing(manager):
+        manager.save(step, args=args, metrics=None if score is None else {"score": score}, force=True)
+
+
+def wait(manager: ocp.CheckpointManager) -> None:
+    """Wait until the save that was begun last is committed; from then on the run can die at any moment.
+
+    Raises:
+        errors.NotSaved: it could not be written; a later one may succeed.
+    """
+    with _failing(manager):
         manager.wait_until_finished()
-        return accepted
+
+
+@contextlib.contextmanager
+def _failing(manager: ocp.CheckpointManager) -> Iterator[None]:
+    """Turn what a failed save raises into errors.NotSaved, once nothing of it is left."""
+    try:
+        yield
     except Exception as error:  # orbax raises bare Exception, ValueError, OSError for a full disk
         if jax.process_count() > 1:
             raise  # the others may have saved it, and wait
+        orbax_noise.join_leftovers()
         manager.reload()  # it counts the step as saved already
         raise errors.NotSaved(_brief(error)) from error
 
 
 def close(manager: ocp.CheckpointManager) -> None:
-    """Close a manager. Every save was waited for; what a failed one raises a second time here was told already."""
+    """Close a manager, after a save that goes on; what a failed one raises a second time here was told already."""
     with contextlib.suppress(Exception):
         manager.close()
 
 
 def _sweep(manager: ocp.CheckpointManager) -> None:
-    """Remove what is left of saves that failed; a thread of orbax may write there a while longer."""
+    """Remove what is left of saves that failed."""
     for leftover in pathlib.Path(manager.directory).glob(f"*{ocp.utils.TMP_DIR_SUFFIX}*"):
         shutil.rmtree(leftover, ignore_errors=True)
 
@@ -155,12 +173,18 @@ def _open(directory: pathlib.Path, options: ocp.CheckpointManagerOptions) -> ocp
     for item in ("config", "checksums"):
         for args in (ocp.args.JsonSave, ocp.args.JsonRestore):
             registry.add(item, args, json)
-    with quiet():
-        return ocp.CheckpointManager(directory, options=options, handler_registry=registry)
+    try:
+        with orbax_noise.quiet():
+            return ocp.CheckpointManager(directory, options=options, handler_registry=registry)
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise errors.UserError(
+            f"{directory} holds a checkpoint whose metadata cannot be read ({_brief(error)}); move it away"
+        ) from None
 
 
 def _stored(manager: ocp.CheckpointManager, step: int) -> dict[str, PyTree]:
-    """Return shapes and dtypes of a checkpoint's state by field, without reading its arrays."""
+    """Return shapes and dtypes of a checkpoint's state by field, without reading its arrays, which could be read."""
+    integrity.check_claims(pathlib.Path(manager.directory) / str(step) / "state")
     metadata = manager.item_metadata(step)["state"]
     if metadata is None:
         raise ValueError("there is no state in it")
@@ -204,9 +228,9 @@ def _newest(manager: ocp.CheckpointManager, restore: Callable[[int], Any], warn:
     for step in steps:
         try:
             return restore(step)
-        except (errors.UserError, AttributeError, TypeError, NameError):  # not damage
+        except errors.UserError:
             raise
-        except Exception as error:  # orbax raises bare Exception, ValueError, KeyError, OSError for damage
+        except Exception as error:  # orbax raises whatever its code runs into: bare Exception, ValueError, TypeError
             warn(f"checkpoint {manager.directory / str(step)} is damaged ({_brief(error)}); trying the one before it")
     if steps:
         raise errors.UserError(f"every checkpoint in {manager.directory} is damaged; start anew in another --workdir")
@@ -215,15 +239,3 @@ def _newest(manager: ocp.CheckpointManager, restore: Callable[[int], Any], warn:
 
 def _brief(error: Exception) -> str:
     return f"{type(error).__name__}: {error}".splitlines()[0][:160]
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Silence orbax: its remarks on its own options, and the tracebacks it logs of errors that it raises as well."""
-    logger = logging.getLogger("absl")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

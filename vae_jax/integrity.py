@@ -1,14 +1,22 @@
-"""Whether arrays are what was saved, and of the model that is asked for."""
+"""Whether arrays are what was saved, of the model that is asked for, and no larger than their files can hold."""
 
+import json
+import math
+import pathlib
 import zlib
 from typing import Any
 
 import jax
 import numpy as np
+import tensorstore
 
 from vae_jax import errors
 
 PyTree = Any
+
+# What arrays may claim of memory: so many times their files' bytes (weights hardly compress), and a little (zeros do).
+CLAIM_RATIO = 16
+CLAIM_BYTES = 16 * 2**20
 
 
 def checksums(tree: PyTree) -> dict[str, int]:
@@ -29,6 +37,35 @@ def verify(tree: PyTree, expected: dict[str, int]) -> None:
     for name, value in checksums(tree).items():
         if expected.get(name) != value:
             raise ValueError(f"checksum of {name} does not match")
+
+
+def check_claims(directory: pathlib.Path) -> None:
+    """Raise ValueError if the arrays stored in a directory claim more memory, whole or in chunks, than can be there.
+
+    Reading believes an array's header: it takes the memory first, and dies of it in a way that cannot be caught.
+    """
+    store = tensorstore.KvStore.open({"driver": "ocdbt", "base": f"file://{directory}/"}).result()
+    keys = store.list().result()
+    files = [file for file in directory.rglob("*") if file.is_file()]
+    if any(key.endswith(b"zarr.json") for key in keys) or any(file.name in (".zarray", "zarr.json") for file in files):
+        raise ValueError("it holds arrays of another format")
+    claimed = sum(_claimed(store[key]) for key in keys if key.endswith(b".zarray"))
+    present = sum(file.stat().st_size for file in files)
+    if claimed > CLAIM_RATIO * present + CLAIM_BYTES:
+        raise ValueError(f"its arrays claim {claimed} bytes, which files of {present} cannot hold")
+
+
+def _claimed(header: bytes) -> int:
+    """Return how many bytes reading an array takes, of which it may be a single chunk that is the larger."""
+    fields = json.loads(header)
+    try:
+        sizes = [int(size) for size in (*fields["shape"], *fields["chunks"])]
+        itemsize = np.dtype(fields["dtype"]).itemsize
+    except (TypeError, KeyError) as error:
+        raise ValueError(f"the header of an array cannot be read ({error})") from None
+    if min(sizes, default=1) < 0:
+        raise ValueError("an array claims a negative size")
+    return itemsize * max(math.prod(sizes[: len(fields["shape"])]), math.prod(sizes[len(fields["shape"]) :]))
 
 
 def check_same_model(stored: PyTree, expected: PyTree) -> None:

@@ -110,7 +110,8 @@ def leaving_when_others_die() -> Iterator[None]:
     """Make a fault of one of several processes end it at once with code 1: in one line if it is that others are gone.
 
     A process that dies shows in the others as an error of their next collective, a JaxRuntimeError or a ValueError that
-    begins with a status. Neither orbax nor jax can be closed then: both wait for all processes.
+    begins with a status, or as the cause of a TimeoutError where a checkpoint waited for it. Neither orbax nor jax can
+    be closed then: both wait for all processes.
     """
     try:
         yield
@@ -119,6 +120,8 @@ def leaving_when_others_die() -> Iterator[None]:
     except Exception as error:
         if jax.process_count() == 1:
             raise
+        if isinstance(error, TimeoutError) and error.__cause__ is not None:
+            error = error.__cause__
         if re.match("[A-Z_]+: ", str(error)):
             print(
                 f"main.py: process {jax.process_index()} of {jax.process_count()} ends, as another did "

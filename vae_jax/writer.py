@@ -166,7 +166,10 @@ def _drop_lines_after(path: pathlib.Path, step: int) -> None:
 
 
 class Progress:
-    """One live line on a terminal; in a log file, a line of its own each time."""
+    """One live line on a terminal; in a log file, a line of its own each time.
+
+    What finds no room in that file is lost: nothing is worth less than the run.
+    """
 
     def __init__(self, num_steps: int, steps_per_epoch: float, batch_size: int, stream: TextIO | None = None):
         self._num_steps, self._steps_per_epoch, self._batch_size = num_steps, steps_per_epoch, batch_size
@@ -183,17 +186,20 @@ class Progress:
         terms = [f"{name} {scalars[name]:.2f}" for name in ("loss", "elbo", "kl") if name in scalars]
         place = f"step {step}/{self._num_steps}  epoch {step / self._steps_per_epoch:.1f}"
         line = f"{place}  {self._pace(step)}{'  '.join(terms)}"
-        self._stream.write(f"\r\033[K{line}" if self._live else f"{line}\n")
-        self._stream.flush()
+        self._write(f"\r\033[K{line}" if self._live else f"{line}\n")
 
     def say(self, text: str) -> None:
         """Print a lasting line."""
-        self._stream.write(f"\r\033[K{text}\n" if self._live else f"{text}\n")
-        self._stream.flush()
+        self._write(f"\r\033[K{text}\n" if self._live else f"{text}\n")
 
     def end(self) -> None:
         if self._live:
-            self._stream.write("\n")
+            self._write("\n")
+
+    def _write(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+            self._stream.flush()
 
     def _pace(self, step: int) -> str:
         if self._start is None or step <= self._start[1]:

@@ -2,7 +2,11 @@
 
 import json
 import os
+import pathlib
 import signal
+import subprocess
+import sys
+import types
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +19,7 @@ from vae_jax import errors
 from vae_jax.losses import objectives, reconstruction
 from vae_jax.training import feed, loop
 
+HOME = pathlib.Path(vae_jax.__file__).parents[1]
 IMAGES = np.random.default_rng(0).integers(0, 256, (50, 8, 8, 1)).astype(np.uint8)
 
 
@@ -128,18 +133,43 @@ def test_calls_are_whole_at_multiples_and_single_elsewhere():
     assert list(feed.call_lengths(4, 9, 3)) == [(4, 1), (5, 1), (6, 3)]
 
 
-def test_sigterm_checkpoints_and_leaves_with_143(tmp_path, capsys):
+def test_a_process_gathers_the_rows_of_its_own_devices_alone():
+    """Of two processes with two devices each; the second holds the last half of a batch of 8."""
+    places = {device: (slice(None), slice(2 * device, 2 * device + 2)) for device in (2, 3)}
+    sharding = types.SimpleNamespace(addressable_devices_indices_map=lambda shape: places)
+    assert list(feed.own_rows(sharding, (1, 8))) == [4, 5, 6, 7]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_checkpoints_and_leaves_with_its_code(tmp_path, capsys, number, code):
+    before = signal.getsignal(number)
+
     def interrupting(vae, batch, key, step):
-        jax.debug.callback(lambda s: os.kill(os.getpid(), signal.SIGTERM) if s == 1 else None, step)
+        jax.debug.callback(lambda s: os.kill(os.getpid(), number) if s == 1 else None, step)
         return objectives.elbo_loss(vae, batch, key, step, reconstruction=reconstruction.gaussian)
 
     with pytest.raises(errors.Interrupted) as caught:
         vae_jax.train(tiny(num_steps=500), tmp_path, interrupting, IMAGES)
-    assert caught.value.code == 143
+    assert caught.value.code == code
     (saved,) = (path.name for path in (tmp_path / "checkpoints").iterdir() if path.is_dir())
     assert 2 <= int(saved) < 500
-    assert f"stopped at step {saved}" in capsys.readouterr().err
-    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert f"stopped at step {saved}, checkpointed; the same command goes on" in capsys.readouterr().err
+    assert signal.getsignal(number) == before
+
+
+@pytest.mark.parametrize(("first", "second", "code"), [("SIGTERM", "SIGTERM", 143), ("SIGTERM", "SIGINT", 130)])
+def test_a_second_signal_leaves_at_once(first, second, code):
+    script = (
+        "import os, signal\n"
+        "from vae_jax.training import interrupts\n"
+        "with interrupts.deferred() as interrupt:\n"
+        f"    os.kill(os.getpid(), signal.{first})\n"
+        "    print(interrupt.reached(0), flush=True)\n"
+        f"    os.kill(os.getpid(), signal.{second})\n"
+        "    print('still here', flush=True)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], cwd=HOME, capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout) == (code, "True\n"), ended.stderr
 
 
 def poisoned(vae, batch, key, step):
@@ -159,6 +189,21 @@ def test_it_can_be_skipped_instead_a_bounded_number_of_times(tmp_path):
     assert lines(tmp_path / "one")[-2]["skipped"] == 1.0
     with pytest.raises(errors.Diverged, match="step 5"):
         vae_jax.train(tiny(on_nonfinite="skip", max_skips=0), tmp_path / "none", poisoned, IMAGES)
+
+
+@pytest.mark.parametrize(("bad", "allowed"), [((1, 3, 5), 1), ((2, 3), 1)], ids=["apart", "in a row"])
+def test_skips_are_bounded_in_a_row(tmp_path, bad, allowed):
+    def poisoned(vae, batch, key, step):
+        loss, metrics = objectives.elbo_loss(vae, batch, key, step, reconstruction=reconstruction.gaussian)
+        return jnp.where(jnp.isin(step, jnp.array(bad)), jnp.inf, loss), metrics
+
+    config = tiny(on_nonfinite="skip", max_skips=allowed)
+    if len(bad) == 3:
+        assert int(vae_jax.train(config, tmp_path, poisoned, IMAGES).step) == 6
+        assert sum(line["skipped"] for line in lines(tmp_path) if line["split"] == "train") == 3
+    else:
+        with pytest.raises(errors.Diverged, match="step 3 is not finite"):
+            vae_jax.train(config, tmp_path, poisoned, IMAGES)
 
 
 def test_another_configuration_in_the_workdir_is_refused_by_field(finished):

@@ -1,14 +1,16 @@
 """What the modes share: a run restored from its directory, the images to work on, and pictures written there."""
 
+import functools
 import io
 import os
 import pathlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
-from vae_jax import checkpoint, configuration, errors, models, pictures, workdir
+from vae_jax import checkpoint, configuration, errors, integrity, models, pictures, workdir
 from vae_jax.data import dataset, own, sources
 from vae_jax.modes.options import Options
 from vae_jax.training import build
@@ -29,7 +31,10 @@ def restore_step(
     saved = checkpoint.restore_variables(workdir.existing(path), which, say)
     config = configuration.from_json(saved.config)
     configuration.validate(config)
-    return saved.step, Restored(build.make_model(config, allow_import=allow_import), saved.variables, config)
+    model = build.make_model(config, allow_import=allow_import)
+    expected = jax.eval_shape(functools.partial(models.init, model), jax.random.key(0))
+    integrity.check_same_model(saved.variables, expected)
+    return saved.step, Restored(model, saved.variables, config)
 
 
 def restore(
@@ -44,7 +49,8 @@ def restore(
         allow_import: import the model's code where config.json names a module of the trainer's own.
 
     Raises:
-        errors.UserError: no run there, no such checkpoint, or code that may not be imported.
+        errors.UserError: no run there, no such checkpoint, one that is not of its configuration, or code that may not
+            be imported.
     """
     return restore_step(path, which, say, allow_import=allow_import)[1]
 

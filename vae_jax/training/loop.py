@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import math
 import os
 import time
 from collections.abc import Callable
@@ -11,15 +10,16 @@ from typing import Any
 import jax
 import numpy as np
 
-from vae_jax import checkpoint, configuration, errors, parallel, processes, workdir
+from vae_jax import checkpoint, configuration, errors, orbax_noise, parallel, processes, workdir
 from vae_jax.data import dataset as datasets
 from vae_jax.data import sources
 from vae_jax.evaluation import elbo
-from vae_jax.training import feed, interrupts, sheets
+from vae_jax.training import feed, interrupts, saves, sheets
 from vae_jax.training import run as runs
 from vae_jax.training import state as states
 
 RUN_AHEAD = 2  # calls dispatched before the loop looks at a result
+RUN_AHEAD_OF_SAVE = 64  # the same while a checkpoint is written, which looking would wait for
 
 
 def train(
@@ -55,7 +55,7 @@ def train(
     with (
         processes.locked(path),
         interrupts.deferred() as interrupt,
-        checkpoint.quiet(),
+        orbax_noise.quiet(),
         contextlib.ExitStack() as closing,
         processes.leaving_when_others_die(),
     ):
@@ -90,8 +90,8 @@ def _due(before: int, after: int, every: int) -> bool:
 def _loop(run: runs.Run, state: states.TrainState, interrupt: interrupts.Interrupt, began: float) -> states.TrainState:
     config, num_steps = run.config, run.num_steps
     step = first = int(run.runner.plain(state).step)
-    best = checkpoint.best_score(run.manager)
-    window, stopping = _Window(run), False
+    saving = saves.Saves(run)
+    window, stopping = _Window(run, saving), False
     if first == num_steps and run.manager.all_steps():
         run.progress.say(f"finished at step {step}; nothing left to train")
         return run.runner.plain(state)
@@ -116,17 +116,17 @@ def _loop(run: runs.Run, state: states.TrainState, interrupt: interrupts.Interru
                 window.check()
                 score = _evaluate(run, run.runner.plain(state), step)
             if step == num_steps or _due(start, step, config.image_every):
-                sheets.draw(run, run.runner.plain(state), step)
-            improved = score is not None and math.isfinite(score) and (best is None or score > best)
-            if last or improved or _due(start, step, config.checkpoint_every):
                 window.check()
-                saved = _checkpoint(run, run.runner.plain(state), score, last=last)
-                best = score if improved and saved else best
+                sheets.draw(run, run.runner.plain(state), step)
+            if last or saving.is_best(score) or _due(start, step, config.checkpoint_every):
+                window.check()
+                saving.begin(run.runner.plain(state), score, last=last)
             if stopping:
                 break
     if first == num_steps:
-        _checkpoint(run, run.runner.plain(state), None, last=True)
-    elif step == num_steps:
+        saving.begin(run.runner.plain(state), None, last=True)
+    saving.settle()
+    if first < step == num_steps:
         sheets.animate(run)
     if stopping:
         run.progress.say(f"stopped at step {step}, checkpointed; the same command goes on from there")
@@ -138,15 +138,15 @@ def _loop(run: runs.Run, state: states.TrainState, interrupt: interrupts.Interru
 class _Window:
     """Metrics of the calls since the last log, left on the device until they are asked for."""
 
-    def __init__(self, run: runs.Run):
-        self._run = run
+    def __init__(self, run: runs.Run, saving: saves.Saves):
+        self._run, self._saving = run, saving
         self._pending: list[tuple[int, Any]] = []  # dispatched, not yet looked at
         self._done: list[Any] = []
         self._skips = 0
 
     def add(self, start: int, metrics: Any) -> None:
         self._pending.append((start, metrics))
-        while len(self._pending) > RUN_AHEAD:
+        while len(self._pending) > (RUN_AHEAD_OF_SAVE if self._saving.goes_on() else RUN_AHEAD):
             self._look()
 
     def check(self) -> None:
@@ -165,6 +165,7 @@ class _Window:
         self._done.clear()
 
     def _look(self) -> None:
+        self._saving.settle()
         start, metrics = self._pending.pop(0)
         metrics = jax.device_get(metrics)
         self._done.append(metrics)
@@ -200,21 +201,3 @@ def _evaluate(run: runs.Run, state: states.TrainState, step: int) -> float:
     )
     run.progress.say(f"eval at step {step}: {numbers}")
     return elbo.score(metrics)
-
-
-def _checkpoint(run: runs.Run, state: states.TrainState, score: float | None, *, last: bool) -> bool:
-    """Save the state; return whether that worked. Where it did not, training goes on and the next interval tries again.
-
-    Raises:
-        errors.UserError: the last one of the run could not be written.
-    """
-    try:
-        return checkpoint.save(run.manager, state, configuration.to_json(run.config), score)
-    except errors.NotSaved as error:
-        good = run.manager.latest_step()
-        kept = f"the last one is that of step {good}" if good is not None else "there is none yet"
-        what = f"the checkpoint of step {int(state.step)} could not be written ({error}); {kept}"
-        if last:
-            raise errors.UserError(f"{what}; make room and run the same command again") from None
-        run.progress.say(f"{what}; training goes on, and the next interval tries again")
-        return False

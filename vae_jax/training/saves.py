@@ -1,0 +1,75 @@
+"""A run's checkpoints: written in the background, and waited for before anything later is looked at."""
+
+import contextlib
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from vae_jax import checkpoint, configuration, errors
+from vae_jax.training import run as runs
+from vae_jax.training import state as states
+
+
+class _Begun(NamedTuple):
+    step: int
+    score: float | None
+    last: bool
+
+
+class Saves:
+    """Saves one checkpoint at a time while the run goes on.
+
+    What was seen of a run (logged, drawn, told) may be lost by a kill, but no more of it than an interval: so nothing
+    later than a checkpoint is looked at until `settle` has seen it committed.
+    """
+
+    def __init__(self, run: runs.Run):
+        self._run = run
+        self._begun: _Begun | None = None
+        self._best = checkpoint.best_score(run.manager)
+
+    def is_best(self, score: float | None) -> bool:
+        """Return whether this is a number, and larger than that of every checkpoint."""
+        return score is not None and math.isfinite(score) and (self._best is None or score > self._best)
+
+    def goes_on(self) -> bool:
+        """Return whether a checkpoint is still being written, so that `settle` would wait."""
+        return self._begun is not None and self._run.manager.is_saving_in_progress()
+
+    def begin(self, state: states.TrainState, score: float | None, *, last: bool) -> None:
+        """Begin to save a state that was looked at; `last`: nothing of the run follows it.
+
+        Raises:
+            errors.UserError: as `settle`.
+        """
+        self.settle()
+        self._begun = _Begun(int(state.step), score, last)
+        with self._telling():
+            checkpoint.save(self._run.manager, state, configuration.to_json(self._run.config), score)
+
+    def settle(self) -> None:
+        """Wait for the checkpoint that was begun. Without room, training goes on, and the next interval tries again.
+
+        Raises:
+            errors.UserError: the last one of the run could not be written.
+        """
+        if self._begun is None:
+            return
+        with self._telling():
+            checkpoint.wait(self._run.manager)
+            if self.is_best(self._begun.score):
+                self._best = self._begun.score
+        self._begun = None
+
+    @contextlib.contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            yield
+        except errors.NotSaved as error:
+            begun, self._begun = self._begun, None
+            good = self._run.manager.latest_step()
+            kept = f"the last one is that of step {good}" if good is not None else "there is none yet"
+            what = f"the checkpoint of step {begun.step} could not be written ({error}); {kept}"
+            if begun.last:
+                raise errors.UserError(f"{what}; make room and run the same command again") from None
+            self._run.progress.say(f"{what}; training goes on, and the next interval tries again")
