@@ -30,6 +30,7 @@ def get_config() -> config_dict.ConfigDict:
     data.source = ""  # digits | idx | npz | folder | celeba | tfds:NAME
     data.dir = ""  # where the data are: a directory, or an .npz or .zip file
     data.cache_dir = ""  # where decoded images are kept; "" is the user's cache directory
+    data.valid_fraction = 0.1  # share of the training images held out where there is no validation split; 0: none
     data.batch_size = 64  # images in a step, over all devices
     data.image_size = ()  # (height, width) to resize to; () keeps the source's own
     data.crop = "none"  # before resizing: none | center148 | wae140 | square

@@ -46,6 +46,7 @@ def test_every_base_field_has_a_rule_or_is_the_objectives():
         ("data.range", (0.0, 255.0)),
         ("data.image_size", (64,)),
         ("ema_decay", 1.0),
+        ("data.valid_fraction", 1.0),
         ("seed", -1),
         ("data.source", ""),
         ("parallel", "threads"),
@@ -75,6 +76,7 @@ def test_contradictions_name_fields_and_allow_what_may_change():
     assert configuration.contradictions(stored, asked) == [] and set(free) == set(configuration.MAY_CHANGE)
     asked.model.latent_dim = 3
     asked.objective.rate.beta = 2.0
+    asked.data.valid_fraction = 0.2
     lines = configuration.contradictions(stored, asked)
-    assert [line.split()[0] for line in lines] == ["model.latent_dim", "objective.rate.beta"]
-    assert "128 there and 3 here" in lines[0]
+    assert [line.split()[0] for line in lines] == ["data.valid_fraction", "model.latent_dim", "objective.rate.beta"]
+    assert "128 there and 3 here" in lines[1]

@@ -152,6 +152,7 @@ RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     ),
     "data.dir": _TEXT,
     "data.cache_dir": _TEXT,
+    "data.valid_fraction": _FRACTION,
     "data.batch_size": _COUNT,
     "data.image_size": (
         (lambda v: _sizes(v, 2)),

@@ -14,7 +14,7 @@ def data_config(tmp_path):
 
     def make(**overrides):
         fields = {"source": "", "dir": "", "cache_dir": str(tmp_path / "cache"), "image_size": (), "crop": "none"}
-        return config_dict.ConfigDict({**fields, **overrides})
+        return config_dict.ConfigDict({**fields, "valid_fraction": 0.1, **overrides})
 
     return make
 

@@ -11,7 +11,7 @@ import pytest
 from sklearn import datasets
 
 from vae_jax import errors
-from vae_jax.data import arrays, sources
+from vae_jax.data import arrays, dataset, sources
 
 # No time in the header: test names hold these bytes, and every worker must find the same names.
 compress = functools.partial(gzip.compress, mtime=0)
@@ -28,6 +28,21 @@ def test_digits_are_scikit_learns(data_config):
     assert found.dtype == np.uint8
     np.testing.assert_array_equal(found, expected)
     np.testing.assert_array_equal(data.valid["label"], bunch.target[order[1618:]])
+
+
+@pytest.mark.parametrize("share, held_out", [(0.0, 0), (1e-9, 1), (0.25, 449), (1 - 1e-9, 1796)])
+def test_a_source_without_a_validation_split_gives_up_the_share_asked_for(data_config, share, held_out):
+    data = sources.load(data_config(source="digits", valid_fraction=share))
+    assert len(data.train["image"]) == 1797 - held_out
+    assert (data.valid is None) == (held_out == 0)
+    everything = sources.load(data_config(source="digits", valid_fraction=0.0)).train["image"]
+    np.testing.assert_array_equal(data.train["image"], everything[: 1797 - held_out])
+
+
+def test_shares_count_as_written():
+    assert dataset.num_kept(100, 0.29) == 71  # 0.29 * 100 is less than 29 in floating point
+    assert dataset.num_kept(1, 0.9) == 1
+    assert [dataset.num_kept(n, 0.1) for n in range(2, 5000)] == [n - max(1, n // 10) for n in range(2, 5000)]
 
 
 def test_arrays_honour_size_and_crop(data_config):

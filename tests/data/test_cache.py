@@ -53,6 +53,15 @@ def entries(config):
     return sorted(p.name for p in Path(config.cache_dir).iterdir())
 
 
+def test_another_share_for_validation_decodes_nothing_anew(tree, data_config, decodes):
+    for share, held_out in ((0.1, 1), (0.5, 6), (0.0, 0)):
+        data = sources.load(data_config(source="folder", dir=str(tree), valid_fraction=share))
+        assert data.train["image"][:, 0, 0, 0].tolist() == ORDER[: N - held_out]
+        valid = [] if data.valid is None else data.valid["image"][:, 0, 0, 0].tolist()
+        assert valid == ORDER[N - held_out :]
+    assert len(decodes) == N
+
+
 def test_a_second_load_decodes_nothing(tree, data_config, decodes):
     config = data_config(source="folder", dir=str(tree))
     for _ in range(2):
@@ -132,7 +141,7 @@ def report(done, total):
     print(done, flush=True)
     time.sleep(60 if done > 4 else 0)
 sources.load(config_dict.ConfigDict(dict(source="folder", dir=sys.argv[1], cache_dir=sys.argv[2], image_size=(),
-             crop="none")), report=report)
+             crop="none", valid_fraction=0.1)), report=report)
 """
 
 
@@ -168,6 +177,7 @@ def _load_at_the_gate(tree, cache_dir, gate, out):
     from ml_collections import config_dict
 
     fields = {"source": "folder", "dir": tree, "cache_dir": cache_dir, "image_size": (), "crop": "none"}
+    fields["valid_fraction"] = 0.1
 
     def report(done, total):
         if done == 2:

@@ -230,6 +230,11 @@ def test_more_steps_go_on_and_fewer_are_refused(tmp_path):
         vae_jax.train(tiny(num_steps=1), tmp_path, images=IMAGES)
 
 
+def test_without_a_validation_split_nothing_is_evaluated(tmp_path):
+    vae_jax.train(tiny(num_steps=1, **{"data.valid_fraction": 0.0}), tmp_path, images=IMAGES)
+    assert {line["split"] for line in lines(tmp_path)} == {"train"}
+
+
 def test_weights_can_start_from_another_run(finished, tmp_path):
     workdir, state = finished
     started = vae_jax.train(tiny(num_steps=0), tmp_path / "new", images=IMAGES, init_from=workdir)

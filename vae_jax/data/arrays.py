@@ -29,7 +29,7 @@ def digits(data, recipe: images.Recipe) -> dataset.Dataset:
         "image": np.round(table[:, :-1].reshape(-1, 8, 8, 1) * (255 / 16)).astype(np.uint8),
         "label": table[:, -1].astype(np.int32),
     }
-    return _finish("digits", {"train": split}, recipe, tuple("0123456789"))
+    return _finish("digits", {"train": split}, data, recipe, tuple("0123456789"))
 
 
 def _digits_table() -> np.ndarray:
@@ -61,7 +61,7 @@ def idx(data, recipe: images.Recipe) -> dataset.Dataset:
         if image.ndim != 3 or label.shape != image.shape[:1]:
             raise errors.UserError(f"{folder / image_file} and {label_file} do not belong together")
         splits[name] = {"image": image[..., None], "label": label.astype(np.int32)}
-    return _finish("idx", splits, recipe)
+    return _finish("idx", splits, data, recipe)
 
 
 def _idx_path(folder: Path, file: str) -> Path | None:
@@ -107,7 +107,7 @@ def npz(data, recipe: images.Recipe) -> dataset.Dataset:
         raise errors.UserError(
             f"{path.resolve()} is no .npz file, nor a directory with a train.npz: set --config.data.dir"
         )
-    return _finish(path.stem, splits, recipe)
+    return _finish(path.stem, splits, data, recipe)
 
 
 def _split_npz(path: Path, arrays: dict[str, np.ndarray]) -> dict[str, dataset.Split]:
@@ -196,9 +196,9 @@ def _check_memory(path: Path, num_bytes: int) -> None:
         )
 
 
-def _finish(name: str, splits: dict, recipe: images.Recipe, label_names: tuple[str, ...] = ()) -> dataset.Dataset:
+def _finish(name: str, splits: dict, data, recipe: images.Recipe, label_names: tuple[str, ...] = ()) -> dataset.Dataset:
     """Fit the images and hold out a validation split if there is none."""
     splits = {key: {**split, "image": images.fit_array(split["image"], recipe)} for key, split in splits.items()}
     if "train" in splits and "valid" not in splits:
-        splits["train"], splits["valid"] = dataset.hold_out(splits["train"])
+        splits["train"], splits["valid"] = dataset.hold_out(splits["train"], data.valid_fraction)
     return dataset.make_dataset(name, splits, label_names)

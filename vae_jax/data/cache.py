@@ -24,7 +24,7 @@ from vae_jax import errors
 from vae_jax.data import claims, dataset, images, progress, rows, stores, workers
 
 _DTYPES = {"label": np.int32, "factors": np.float32}
-_VERSION = 1  # of this code: raise it when the same files would give other pixels
+_VERSION = 2  # of this code: raise it when the same files would give other arrays
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Plan:
         labels: called while decoding begins; returns what is known of each name beforehand ("label" -> one row per
             name, in the order of `groups`) and the names of the classes or attributes.
         found: a sentence to say each time the data are used, e.g. how many of the images there are.
-        hold_out: whether "train" is shuffled already and gives up its last tenth as "valid".
+        hold_out: whether "train" is shuffled already, so that its last images can be the validation split.
     """
 
     store: stores.Store
@@ -50,7 +50,7 @@ class Plan:
 
 
 def fetch(
-    cache_dir: str,
+    data,
     name: str,
     identity: list,
     recipe: images.Recipe,
@@ -60,7 +60,7 @@ def fetch(
     """Open the decoded arrays, decoding them first if they are not there.
 
     Args:
-        cache_dir: where decoded images are kept; "" is the user's cache directory.
+        data: the config section; reads cache_dir, and valid_fraction, which needs no decoding anew.
         name: of the source; begins the directory's name.
         identity: JSON that changes whenever the source's files do.
         recipe: crop and size.
@@ -70,7 +70,7 @@ def fetch(
     Raises:
         UserError: the cache directory cannot be written, or no image is usable.
     """
-    root = cache_root(cache_dir)
+    root = cache_root(data.cache_dir)
     key = json.dumps([_VERSION, PIL.__version__, identity, dataclasses.asdict(recipe)])
     target = root / f"{name.replace('/', '_')}-{hashlib.sha256(key.encode()).hexdigest()[:20]}"
     built = _load(target)
@@ -84,11 +84,13 @@ def fetch(
                 "make room there or set --config.data.cache_dir=DIR"
             ) from None
         built = _load(target)
-    splits, meta = built
+    arrays, meta = built
     if meta["found"]:
         progress.say(meta["found"])
     if meta["skipped"]:
         progress.say(meta["skipped"])
+    slices = _slices(meta, data.valid_fraction)
+    splits = {split: {k: v[start:stop] for k, v in arrays.items()} for split, (start, stop) in slices.items()}
     return dataset.make_dataset(name, splits, tuple(meta["label_names"]))
 
 
@@ -99,17 +101,27 @@ def cache_root(cache_dir: str) -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vae_jax" / "data"
 
 
-def _load(target: Path) -> tuple[dict[str, dataset.Split], dict] | None:
+def _slices(meta: dict, valid_fraction: float) -> dict[str, tuple[int, int]]:
+    """Rows [start, stop) of each split, a part of the training images held out if that is to be."""
+    slices = {split: tuple(rows) for split, rows in meta["splits"].items()}
+    if not meta["hold_out"]:
+        return slices
+    start, stop = slices["train"]
+    middle = start + dataset.num_kept(stop - start, valid_fraction)
+    return slices | {"train": (start, middle), "valid": (middle, stop)}
+
+
+def _load(target: Path) -> tuple[dict[str, np.ndarray], dict] | None:
     """Map the arrays of a finished build; None if there is none or a file of it is damaged."""
     try:
         meta = json.loads((target / "meta.json").read_text())
         arrays = {key: np.load(target / f"{file}.npy", mmap_mode="r") for key, file in meta["arrays"].items()}
         if any(len(array) != meta["num_rows"] for array in arrays.values()):
             return None
-        splits = {s: {k: v[a:b] for k, v in arrays.items()} for s, (a, b) in meta["splits"].items()}
+        _slices(meta, 0.0)  # raises where meta.json is damaged
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return splits, meta
+    return arrays, meta
 
 
 def _build(root: Path, target: Path, name: str, recipe, plan: Plan, report) -> None:
@@ -152,7 +164,8 @@ def _decode(directory: Path, name: str, recipe, plan: Plan, report) -> dict:
         rows.save(directory / f"{key}.npy", values)
     return {
         "num_rows": len(kept),
-        "splits": _slices(plan, kept),
+        "splits": _rows_of(plan, kept),
+        "hold_out": plan.hold_out,
         "arrays": {"image": "images", **{key: key for key in arrays}},
         "label_names": list(label_names),
         "found": plan.found,
@@ -160,16 +173,11 @@ def _decode(directory: Path, name: str, recipe, plan: Plan, report) -> dict:
     }
 
 
-def _slices(plan: Plan, kept: np.ndarray) -> dict[str, tuple[int, int]]:
-    """Rows [start, stop) of each split, among the images that were kept."""
+def _rows_of(plan: Plan, kept: np.ndarray) -> dict[str, tuple[int, int]]:
+    """Rows [start, stop) of each group, among the images that were kept."""
     ends = np.cumsum([len(group) for group in plan.groups.values()])
     stops = [int(stop) for stop in np.searchsorted(kept, ends)]
-    slices = dict(zip(plan.groups, zip([0, *stops], stops, strict=False), strict=True))
-    if plan.hold_out:
-        start, stop = slices["train"]
-        middle = start + dataset.num_kept(stop - start)
-        slices |= {"train": (start, middle), "valid": (middle, stop)}
-    return slices
+    return dict(zip(plan.groups, zip([0, *stops], stops, strict=False), strict=True))
 
 
 def _publish(directory: Path, target: Path) -> None:

@@ -30,7 +30,7 @@ def load(data, recipe: images.Recipe, report: progress.Report | None = None) -> 
     folder = Path(data.dir).expanduser()
     store_path = _find(folder, "img_align_celeba", "img_align_celeba.zip")
     if store_path is not None:
-        return official(data.cache_dir, folder, store_path, recipe, report)
+        return official(data, folder, store_path, recipe, report)
     from vae_jax.data import stock
 
     try:
@@ -41,11 +41,11 @@ def load(data, recipe: images.Recipe, report: progress.Report | None = None) -> 
             "from mmlab.ie.cuhk.edu.hk/projects/CelebA.html:",
             *_FILES,
         ) from None
-    return stock.load_prepared("celeb_a", path, data.cache_dir, recipe, report)
+    return stock.load_prepared("celeb_a", path, data, recipe, report)
 
 
 def official(
-    cache_dir: str, folder: Path, store_path: Path, recipe: images.Recipe, report: progress.Report | None = None
+    data, folder: Path, store_path: Path, recipe: images.Recipe, report: progress.Report | None = None
 ) -> dataset.Dataset:
     """Official splits; "label" is the 40 attributes as 0 or 1, [N, 40], where their list is there."""
     partition = _find(folder, "list_eval_partition.txt")
@@ -79,7 +79,7 @@ def official(
             found=f"CelebA: found {len(files):,} of {NUM_IMAGES:,} images in {store_path}",
         )
 
-    return cache.fetch(cache_dir, "celeba", identity, recipe, plan, report)
+    return cache.fetch(data, "celeba", identity, recipe, plan, report)
 
 
 def _find(folder: Path, *names: str) -> Path | None:

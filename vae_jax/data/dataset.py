@@ -47,17 +47,23 @@ def make_dataset(name: str, splits: Mapping[str, Split], label_names: tuple[str,
 
 
 def holdout_order(num_data: int) -> np.ndarray:
-    """The fixed shuffle of a training split whose last tenth becomes the validation split, int64 [N]."""
+    """The fixed shuffle of a training split whose last images become the validation split, int64 [N]."""
     return np.random.default_rng(_HOLDOUT_SEED).permutation(num_data)
 
 
-def num_kept(num_data: int) -> int:
-    """How many of `num_data` shuffled training images stay when the last tenth (at least one) is given up."""
-    return num_data - max(1, num_data // 10) if num_data > 1 else num_data
+def num_kept(num_data: int, valid_fraction: float) -> int:
+    """How many of `num_data` shuffled training images stay when a share of them is given up for validation.
+
+    A share above 0 gives up one image at least and keeps one at least.
+    """
+    if not valid_fraction or num_data < 2:
+        return num_data
+    given_up = int(num_data * valid_fraction + 1e-6)  # 0.29 * 100 is less than 29
+    return num_data - min(max(given_up, 1), num_data - 1)
 
 
-def hold_out(split: Split) -> tuple[Split, Split]:
-    """Split in-memory arrays into training images and the last tenth of their fixed shuffle (copies)."""
+def hold_out(split: Split, valid_fraction: float) -> tuple[Split, Split]:
+    """Split in-memory arrays into training images and the last share of their fixed shuffle (copies)."""
     order = holdout_order(len(split["image"]))
-    kept = num_kept(len(order))
+    kept = num_kept(len(order), valid_fraction)
     return ({k: v[order[:kept]] for k, v in split.items()}, {k: v[order[kept:]] for k, v in split.items()})

@@ -12,7 +12,7 @@ def load(data, recipe: images.Recipe, report: progress.Report | None = None) -> 
     """The images below `data.dir`; the first directory level is the label, if every image has one.
 
     A lone directory around everything (as zips have) is looked through where there are directories in it. The
-    last tenth of a fixed shuffle is the validation split.
+    last `data.valid_fraction` of a fixed shuffle is the validation split.
 
     Raises:
         UserError: no such directory, no images in it, or images of several sizes and no `image_size`.
@@ -40,7 +40,7 @@ def load(data, recipe: images.Recipe, report: progress.Report | None = None) -> 
             hold_out=True,
         )
 
-    return cache.fetch(data.cache_dir, path.stem, store.identity(), recipe, plan, report)
+    return cache.fetch(data, path.stem, store.identity(), recipe, plan, report)
 
 
 def labels_of(names: list[str]) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:

@@ -17,7 +17,7 @@ def load(data, *, report: progress.Report | None = None) -> dataset.Dataset:
     Needs no seed: splits are the same for every seed.
 
     Args:
-        data: the config section; reads source, dir, cache_dir, image_size and crop.
+        data: the config section; reads source, dir, cache_dir, image_size, crop and valid_fraction.
         report: called with (done, total) while images are decoded, in place of the progress line.
 
     Raises:

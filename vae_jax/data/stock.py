@@ -33,11 +33,11 @@ def load(name: str, data, recipe: images.Recipe, report: progress.Report | None 
     Raises:
         UserError: unknown, unavailable or without images.
     """
-    return load_prepared(name, find_or_prepare(name, data.dir), data.cache_dir, recipe, report)
+    return load_prepared(name, find_or_prepare(name, data.dir), data, recipe, report)
 
 
 def load_prepared(
-    name: str, path: Path, cache_dir: str, recipe: images.Recipe, report: progress.Report | None = None
+    name: str, path: Path, data, recipe: images.Recipe, report: progress.Report | None = None
 ) -> dataset.Dataset:
     """The data set whose dataset_info.json lies in `path`."""
     store = Prepared(path)
@@ -62,7 +62,7 @@ def load_prepared(
             hold_out=hold_out,
         )
 
-    return cache.fetch(cache_dir, f"tfds-{name}", [str(path), store.files()], recipe, plan, report)
+    return cache.fetch(data, f"tfds-{name}", [str(path), store.files()], recipe, plan, report)
 
 
 def find_or_prepare(name: str, data_dir: str) -> Path:

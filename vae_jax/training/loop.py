@@ -37,7 +37,7 @@ def train(
         config: a whole configuration, as from `configs/*.py`.
         workdir_path: where everything is written; a run already there is resumed.
         objective: (vae, batch, key, step) -> (loss, metrics), in place of `config.objective`.
-        images: uint8 [N, H, W, C] in place of `config.data`'s; a fixed tenth is held out for validation.
+        images: uint8 [N, H, W, C] in place of `config.data`'s; `config.data.valid_fraction` of them is held out.
         init_from: another run's directory, whose weights a new run starts from.
         began: on the clock of `time.monotonic`, what the time of the first step is counted from; None is this call.
 
@@ -63,7 +63,7 @@ def train(
         if stored is not None:
             runs.check_same_run(stored, config, path)
         with processes.leader_first("data"):
-            dataset = sources.load(config.data) if images is None else _from_array(images)
+            dataset = sources.load(config.data) if images is None else _from_array(images, config.data.valid_fraction)
         config = runs.resolve(config, dataset)
         mesh = parallel.make_mesh()
         parallel.check_devices(config.parallel, config.data.batch_size, mesh)
@@ -76,10 +76,10 @@ def train(
         return _loop(run, state, interrupt, began)
 
 
-def _from_array(images: np.ndarray) -> datasets.Dataset:
+def _from_array(images: np.ndarray, valid_fraction: float) -> datasets.Dataset:
     if images.dtype != np.uint8 or images.ndim != 4:
         raise errors.UserError(f"images must be a uint8 array [N, H, W, C], not {images.dtype} {images.shape}")
-    train_split, valid_split = datasets.hold_out({"image": images})
+    train_split, valid_split = datasets.hold_out({"image": images}, valid_fraction)
     return datasets.make_dataset("array", {"train": train_split, "valid": valid_split})
 
 
