@@ -1,6 +1,7 @@
 """Made images and a data config, for every test of the data room."""
 
 import io
+import time
 
 import numpy as np
 import pytest
@@ -42,3 +43,14 @@ def coordinates():
         return np.stack([columns, rows, np.full_like(rows, 7)], axis=-1).astype(np.uint8)
 
     return make
+
+
+@pytest.fixture
+def never_answers():
+    """In place of socket.create_connection: a name server that does not answer."""
+
+    def connect(*args, **kwargs):
+        time.sleep(15)
+        raise OSError("timed out")
+
+    return connect

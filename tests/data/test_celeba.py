@@ -105,12 +105,12 @@ def test_damaged_lists_are_one_line(layout, data_config, spoil, words):
 
 
 @pytest.mark.parametrize("tensorflow", [False, True])
-def test_when_all_three_ways_fail_it_says_so_at_once(tmp_path, data_config, monkeypatch, tensorflow):
+def test_when_all_three_ways_fail_it_says_so_at_once(tmp_path, data_config, monkeypatch, never_answers, tensorflow):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "none"))
     monkeypatch.setattr(stock.importlib.util, "find_spec", lambda name: tensorflow or None)
     monkeypatch.setattr(stock, "_PROBE_SECONDS", 0.2)
     # A name server that never answers, and a download that would be retried for minutes.
-    monkeypatch.setattr(stock.socket, "create_connection", lambda *args, **kwargs: time.sleep(30))
+    monkeypatch.setattr(stock.socket, "create_connection", never_answers)
     monkeypatch.setattr(stock.urllib.request, "getproxies", dict)
     start = time.monotonic()
     with pytest.raises(errors.UserError) as mistake:

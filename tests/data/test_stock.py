@@ -167,7 +167,7 @@ def test_a_name_that_tfds_does_not_know(tmp_path, data_config, monkeypatch):
     assert "\n" not in str(mistake.value)
 
 
-def test_the_probe_answers_within_seconds(monkeypatch):
+def test_the_probe_answers_within_seconds(monkeypatch, never_answers):
     monkeypatch.setattr(stock.urllib.request, "getproxies", dict)
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
@@ -175,7 +175,7 @@ def test_the_probe_answers_within_seconds(monkeypatch):
         monkeypatch.setattr(stock.urllib.request, "getproxies", lambda: {"https": f"http://127.0.0.1:{port}"})
         assert stock.answers("host.invalid")
     assert not stock.answers("127.0.0.1", port)
-    monkeypatch.setattr(stock.socket, "create_connection", lambda *args, **kwargs: time.sleep(20))
+    monkeypatch.setattr(stock.socket, "create_connection", never_answers)
     monkeypatch.setattr(stock, "_PROBE_SECONDS", 0.1)
     start = time.monotonic()
     assert not stock.answers("127.0.0.1", port)
