@@ -110,7 +110,7 @@ def test_a_whole_run_under_pmap_evaluates_draws_and_saves_what_jit_does(tmp_path
     assert evals[1]["loss"] == pytest.approx(evals[0]["loss"], rel=1e-4)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", sorted(presets.PRESETS))
 def test_every_preset_on_eight_devices_equals_one(preset):
     alone = gradients_of_preset(preset, "jit", 1)
