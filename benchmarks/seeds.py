@@ -20,7 +20,7 @@ import numpy as np
 
 from configs import binarized_mnist
 from vae_jax import models
-from vae_jax.training import build
+from vae_jax.training import build, optimizers
 from vae_jax.training import state as states
 from vae_jax.training import step as steps
 
@@ -32,8 +32,8 @@ def make(num_samples: int) -> tuple[Callable[[int], Any], Callable[..., Any]]:
     if num_samples > 1:
         config.objective.name, config.objective.num_samples = "iwae", num_samples
     model = build.make_model(config)
-    schedule = build.make_schedule(config, 600.0, 60_000)
-    tx = build.make_optimizer(config, schedule)
+    schedule = optimizers.make_schedule(config, 600.0, 60_000)
+    tx = optimizers.make_optimizer(config, schedule)
     train_step = steps.make_train_step(model, build.make_objective(config, 60_000), tx, schedule)
 
     def state_of(seed: int) -> states.TrainState:

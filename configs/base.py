@@ -61,7 +61,7 @@ def get_config() -> config_dict.ConfigDict:
     config.optimizer = optimizer = config_dict.ConfigDict()
     optimizer.name = "adam"  # adam | adamw | sgd
     optimizer.learning_rate = 1e-3
-    optimizer.schedule = "constant"  # after the warm-up: constant | exponential (per epoch) | cosine (to 0)
+    optimizer.schedule = "constant"  # constant | exponential (per epoch) | cosine (to 0) | stages (3^i epochs)
     optimizer.decay_per_epoch = 0.95  # exponential: the factor per epoch, in steps as PyTorch's ExponentialLR
     optimizer.warmup_steps = 0  # linear from 0
     optimizer.weight_decay = 0.0  # adamw's decoupled decay

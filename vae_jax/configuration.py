@@ -180,7 +180,7 @@ RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "objective.discriminator.learning_rate": _POSITIVE,
     "optimizer.name": _one_of("adam", "adamw", "sgd"),
     "optimizer.learning_rate": _POSITIVE,
-    "optimizer.schedule": _one_of("constant", "exponential", "cosine"),
+    "optimizer.schedule": _one_of("constant", "exponential", "cosine", "stages"),
     "optimizer.decay_per_epoch": (
         (lambda v: _number(v) and 0 < v <= 1),
         "must be a number above 0, at most 1",

@@ -67,6 +67,8 @@ def test_values_are_scipys_with_and_without_jit_and_samples(name, images):
     np.testing.assert_allclose(function(pred, x), reference(pred, x), rtol=2e-6)
     np.testing.assert_allclose(jax.jit(function)(pred, x), reference(pred, x), rtol=2e-6)
     np.testing.assert_allclose(jax.jit(function)(pred[0], x), reference(pred[0], x), rtol=2e-6)
+    grey_pred, grey = pred[..., :1], x[..., :1]  # rows of pixels inside
+    np.testing.assert_allclose(jax.jit(function)(grey_pred, grey), reference(grey_pred, grey), rtol=2e-6)
 
 
 @pytest.mark.parametrize("name", REFERENCES)

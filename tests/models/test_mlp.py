@@ -46,6 +46,10 @@ def test_the_recipe_is_that_network():
     configuration.validate(config)
     assert build.make_model(config) == models.MLP((28, 28, 1), likelihood="bernoulli")
     assert build.count_steps(config, 60_000) == 60_000
+    papers = binarized_mnist.get_config("iwae2016")
+    configuration.validate(papers)
+    assert build.count_steps(papers, 60_000) == 3_280 * 3_000
+    assert papers.model.to_dict() == {**config.model.to_dict(), "image_shape": ()}
     with pytest.raises(errors.UserError, match="mlp"):
         binarized_mnist.get_config("mlpp")
 

@@ -37,6 +37,14 @@ def test_a_cosine_ends_at_zero_at_the_last_step():
     np.testing.assert_allclose(rates([0, 25, 50, 100], **{"optimizer.schedule": "cosine"}), expected, atol=1e-7)
 
 
+def test_stages_are_three_times_as_long_each_and_slow_tenfold_in_seven():
+    steps = [0, 9, 10, 39, 40, 129, 130, 10 * 1093, 10 * 3279, 10 * 5000]
+    stage = [0, 0, 1, 1, 2, 2, 3, 7, 7, 7]
+    np.testing.assert_allclose(
+        rates(steps, **{"optimizer.schedule": "stages"}), [0.5 * 10 ** (-i / 7) for i in stage], rtol=1e-5
+    )
+
+
 def test_warm_up_is_a_factor_that_grows_linearly_from_zero():
     fields = {"optimizer.schedule": "exponential", "optimizer.decay_per_epoch": 0.9, "optimizer.warmup_steps": 20}
     np.testing.assert_allclose(rates([0, 5, 10, 20, 30], **fields), [0, 0.125, 0.225, 0.405, 0.3645], rtol=1e-6)

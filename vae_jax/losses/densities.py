@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from vae_jax.losses import limits
-from vae_jax.losses.shapes import at_least_float32, match, sum_pixels
+from vae_jax.losses.shapes import at_least_float32, match, match_pixels, sum_pixels
 from vae_jax.posteriors import LOG_2PI
 
 
@@ -31,7 +31,7 @@ def gaussian(pred: jax.Array, x: jax.Array, *, sigma: float = 1.0) -> jax.Array:
     Reference: Kingma and Welling, 2014, arXiv 1312.6114, appendix C.
     """
     limits.above(0, sigma=sigma)
-    return _gaussian(*match(pred, x), jnp.log(sigma))
+    return _gaussian(*match_pixels(pred, x), jnp.log(sigma))
 
 
 def learned_sigma(pred: Mapping[str, jax.Array], x: jax.Array, *, min_log_sigma: float = -6.0) -> jax.Array:
@@ -63,7 +63,7 @@ def optimal_sigma(pred: jax.Array, x: jax.Array, *, min_log_sigma: float = -6.0)
 
     Reference: Rybkin et al., 2021, arXiv 2006.13202.
     """
-    mean, x = match(pred, x)
+    mean, x = match_pixels(pred, x)
     variance = jax.lax.stop_gradient(jnp.square(x - mean).mean())
     return _gaussian(mean, x, 0.5 * jnp.log(jnp.maximum(variance, math.exp(2.0 * min_log_sigma))))
 
@@ -77,7 +77,7 @@ def laplace(pred: jax.Array, x: jax.Array, *, scale: float = 1.0) -> jax.Array:
         scale: in the units of x; the standard deviation is sqrt(2) times as large.
     """
     limits.above(0, scale=scale)
-    pred, x = match(pred, x)
+    pred, x = match_pixels(pred, x)
     return sum_pixels(jnp.abs(x - pred) / scale + jnp.log(2.0 * scale))
 
 
@@ -92,7 +92,7 @@ def bernoulli(pred: jax.Array, x: jax.Array) -> jax.Array:
 
     Reference: Kingma and Welling, 2014, arXiv 1312.6114, appendix C.
     """
-    logits, x = match(pred, x)
+    logits, x = match_pixels(pred, x)
     return sum_pixels(jax.nn.softplus(logits) - x * logits)
 
 
@@ -105,7 +105,7 @@ def continuous_bernoulli(pred: jax.Array, x: jax.Array) -> jax.Array:
 
     Reference: Loaiza-Ganem and Cunningham, 2019, arXiv 1907.06845.
     """
-    logits, x = match(pred, x)
+    logits, x = match_pixels(pred, x)
     return sum_pixels(jax.nn.softplus(logits) - x * logits - _log_continuous_normalizer(logits))
 
 

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from vae_jax.losses import limits
-from vae_jax.losses.shapes import match, sum_pixels
+from vae_jax.losses.shapes import match, match_pixels, sum_pixels
 
 WINDOW, WINDOW_SIGMA = 11, 1.5
 LEVEL_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
@@ -30,7 +30,7 @@ def log_cosh(pred: jax.Array, x: jax.Array, *, alpha: float = 10.0) -> jax.Array
     Reference: Chen et al., 2018, "Log hyperbolic cosine loss improves variational auto-encoder".
     """
     limits.above(0, alpha=alpha)
-    pred, x = match(pred, x)
+    pred, x = match_pixels(pred, x)
     size = jnp.abs(pred - x)
     return sum_pixels(size + (jnp.log1p(jnp.exp(-2.0 * alpha * size)) - math.log(2.0)) / alpha)
 

@@ -9,6 +9,8 @@ from vae_jax import configuration, errors
 
 Config = configuration.Config
 
+NUM_STAGES = 8
+
 
 def make_schedule(config: Config, steps_per_epoch: float, num_steps: int) -> optax.Schedule:
     """Build step -> learning rate: a linear warm-up from 0 times the schedule."""
@@ -19,11 +21,22 @@ def make_schedule(config: Config, steps_per_epoch: float, num_steps: int) -> opt
         )
     elif section.schedule == "cosine":
         schedule = optax.cosine_decay_schedule(section.learning_rate, max(num_steps, 1))
+    elif section.schedule == "stages":
+        schedule = _stages(section.learning_rate, steps_per_epoch)
     else:
         schedule = optax.constant_schedule(section.learning_rate)
     if not section.warmup_steps:
         return schedule
     return lambda step: jnp.minimum(1.0, step / section.warmup_steps) * schedule(step)
+
+
+def _stages(learning_rate: float, steps_per_epoch: float) -> optax.Schedule:
+    """Stage i = 0, ..., 7 lasts 3^i epochs at learning_rate 10^(-i / 7): 3,280 epochs; the last rate stays.
+
+    Reference: Burda et al., 2016, arXiv 1509.00519, section 5.1.
+    """
+    ends = [round(steps_per_epoch * (3**i - 1) / 2) for i in range(1, NUM_STAGES)]
+    return optax.piecewise_constant_schedule(learning_rate, dict.fromkeys(ends, 10.0 ** (-1 / (NUM_STAGES - 1))))
 
 
 def make_optimizer(config: Config, schedule: optax.Schedule) -> optax.GradientTransformation:
