@@ -18,7 +18,7 @@ def get_config(name: str = "") -> config_dict.ConfigDict:
     config.log_every = 100
     config.eval_every = 500
     config.checkpoint_every = 500
-    config.image_every = 500
+    config.image_every = 100
 
     config.data.source = "digits"
     config.data.batch_size = 64

@@ -22,6 +22,20 @@ def test_json_round_trip_keeps_tuples_and_takes_a_number_of_steps():
     assert back.num_steps == 3
 
 
+@pytest.mark.parametrize("name", configuration.ADDED)
+def test_a_run_older_than_a_field_has_the_value_it_was_made_with(name):
+    section, _, field = name.rpartition(".")
+    tree = configuration.to_json(digits())
+    assert tree[section].pop(field) is not None
+    back = configuration.from_run(tree)
+    configuration.validate(back)
+    assert configuration.flatten(back)[name] == configuration.ADDED[name]
+    tree[section][field] = 0.5
+    assert configuration.flatten(configuration.from_run(tree))[name] == 0.5  # a field that is there stays
+    tree[section] = 3
+    assert configuration.to_json(configuration.from_run(tree))[section] == 3  # for validate to refuse
+
+
 def test_every_base_field_has_a_rule_or_is_the_objectives():
     flat = configuration.flatten(base.get_config())
     free = {name for name in flat if name.startswith("objective.")}

@@ -29,6 +29,9 @@ MAY_CHANGE = (
     "data.placement",
 )
 
+# Fields that runs were saved before, and the value that those were made with. A new field gets its line here.
+ADDED = {"data.valid_fraction": 0.1}
+
 
 def to_json(config: Config) -> dict[str, Any]:
     """Return the configuration as plain dicts, numbers, strings and lists, references resolved."""
@@ -51,6 +54,17 @@ def from_json(tree: dict[str, Any]) -> Config:
         return config_dict.ConfigDict(restore(tree), convert_dict=True).lock()
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise errors.UserError(f"this is not a run's configuration ({error}); restore it from where it was") from None
+
+
+def from_run(tree: dict[str, Any]) -> Config:
+    """Rebuild what a run stored, by `from_json`, with the fields of ADDED that are younger than the run."""
+    config = from_json(tree).unlock()
+    for name, value in ADDED.items():
+        section, _, field = name.rpartition(".")
+        holder = _at(config, section)
+        if isinstance(holder, config_dict.ConfigDict) and field not in holder:
+            holder[field] = value
+    return config.lock()
 
 
 def flatten(config: Config | dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -219,8 +233,8 @@ def validate(config: Config) -> None:
             raise errors.UserError(f"config.objective.penalties.{name} must be a section with a name and a weight")
 
 
-def _at(config: Config, dotted: str) -> Any:
+def _at(config: Any, dotted: str) -> Any:
     """Return a field by its dotted name, None where it is absent."""
     for name in dotted.split("."):
-        config = config.get(name)
+        config = config.get(name) if isinstance(config, config_dict.ConfigDict) else None
     return config

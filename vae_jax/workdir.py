@@ -99,7 +99,7 @@ def read_config(path: pathlib.Path) -> configuration.Config | None:
         ) from None
     if not isinstance(tree, dict):
         raise errors.UserError(f"{file} is not a run's configuration; restore it or choose another workdir")
-    return configuration.from_json(tree)
+    return configuration.from_run(tree)
 
 
 @contextlib.contextmanager

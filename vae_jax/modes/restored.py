@@ -29,7 +29,7 @@ def restore_step(
 ) -> tuple[int, Restored]:
     """Return the step of the checkpoint that `restore` takes, and what it returns."""
     saved = checkpoint.restore_variables(workdir.existing(path), which, say)
-    config = configuration.from_json(saved.config)
+    config = configuration.from_run(saved.config)
     configuration.validate(config)
     model = build.make_model(config, allow_import=allow_import)
     expected = jax.eval_shape(functools.partial(models.init, model), jax.random.key(0))
