@@ -11,6 +11,7 @@ from PIL import Image
 
 from vae_jax import errors
 from vae_jax.data import sources, stock
+from vae_jax.data.prepared import Prepared
 
 tfds = pytest.importorskip("tensorflow_datasets")
 
@@ -103,7 +104,7 @@ def test_prepared_data_are_read_without_tensorflow(prepared, tmp_path, data_conf
         assert (split["label"].dtype, split["factors"].dtype) == (np.int32, np.float32)
     seen = np.concatenate([data.train["factors"], data.valid["factors"]])[:, 0]
     assert sorted(seen) == list(range(20))
-    store = stock.Prepared(stock.find("levels", root))
+    store = Prepared(stock.find("levels", root))
     order = np.random.default_rng(0).permutation(20)
     assert seen.tolist() == [store.read(f"train/{i}")[1]["factors"][0] for i in order]
     assert sorted(data.test["factors"][:, 0]) == [100, 101, 102, 103]

@@ -25,7 +25,7 @@ class Member(NamedTuple):
 class Store(Protocol):
     """Encoded images, readable by name in any process."""
 
-    spec: dict  # JSON from which `open_store` opens the same store elsewhere
+    spec: dict  # JSON from which `workers.KINDS` opens the same store elsewhere
 
     def read(self, name: str) -> tuple[bytes, dict]:
         """The encoded image, and what else the store knows about it ("label", "factors").
@@ -33,15 +33,6 @@ class Store(Protocol):
         Raises:
             images.Unusable: this one image cannot be read.
         """
-
-
-def open_store(spec: dict) -> Store:
-    """Open the store that `spec` describes."""
-    if spec["kind"] == "tfds":
-        from vae_jax.data import stock  # imports tensorflow_datasets
-
-        return stock.Prepared(spec["path"])
-    return {"directory": Directory, "zip": Zip}[spec["kind"]](spec["path"])
 
 
 def open_path(path: Path) -> "Directory | Zip":

@@ -23,7 +23,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vae_jax.data import images, stores
+from vae_jax.data import images, prepared, stores
+
+KINDS = {"directory": stores.Directory, "zip": stores.Zip, "tfds": prepared.Prepared}  # by a store's `spec`
 
 _BYTES_PER_WORKER = 2**22  # below this many encoded bytes another process costs more than it saves
 _CHUNK = 64  # images in one request; fewer where they keep their own size, which may be large
@@ -174,7 +176,7 @@ def _serve() -> None:
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # a library that prints must not break the protocol
     setup = json.loads(sys.stdin.buffer.readline())
-    store = stores.open_store(setup["store"])
+    store = KINDS[setup["store"]["kind"]](setup["store"]["path"])
     recipe = images.Recipe(**{**setup["recipe"], "size": tuple(setup["recipe"]["size"])})
     for line in sys.stdin.buffer:
         decoded = [decode_one(store, name, recipe) for name in json.loads(line)]
