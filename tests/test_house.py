@@ -1,0 +1,49 @@
+"""What docs/architecture.md says of the rooms: imports run downwards, and some libraries have one room."""
+
+import ast
+import graphlib
+import pathlib
+
+import pytest
+
+import vae_jax
+
+HOME = pathlib.Path(vae_jax.__file__).parent
+ROOMS = {".".join(file.relative_to(HOME.parent).with_suffix("").parts): file for file in HOME.rglob("*.py")}
+
+
+def imports(file):
+    """Names of all modules that a file imports, those of its functions too."""
+    names = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def test_no_room_imports_itself_by_way_of_others():
+    below = {room: imports(file) & ROOMS.keys() - {room} for room, file in ROOMS.items()}
+    order = list(graphlib.TopologicalSorter(below).static_order())  # raises CycleError, which names the circle
+    assert order.index("vae_jax.losses.shapes") < order.index("vae_jax.training.loop")
+    assert len(order) == len(ROOMS) > 50
+
+
+@pytest.mark.parametrize(
+    ("library", "rooms"),
+    [
+        ("configs", set()),
+        ("orbax", {"vae_jax.checkpoint"}),
+        ("tensorflow", set()),
+        ("torch", set()),
+    ],
+)
+def test_a_library_has_its_room(library, rooms):
+    found = {room for room, file in ROOMS.items() if any(name.split(".")[0] == library for name in imports(file))}
+    assert found == rooms
+
+
+def test_flax_is_the_models():
+    found = {room for room, file in ROOMS.items() if any(name.startswith("flax.linen") for name in imports(file))}
+    assert found and all(room.startswith("vae_jax.models.") for room in found)
