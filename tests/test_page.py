@@ -14,7 +14,7 @@ TREE = {
     "checkpoint": 7,
     "images": "digits <valid>",
     "metrics": {"elbo": -1.23456789, "bad": float("nan"), "deep": {"fid": {"value": 2.0, "features": "random"}}},
-    "kl": [0.5] * 20,
+    "kl": [0.5, 0.25, 2.0, *[0.5] * 17],
     "sizes": [1, 2, 3],
     "rows": [{"beta": 1.0}, {"beta": 4.0}],
     "none": None,
@@ -51,7 +51,7 @@ def read(document):
 
 def test_any_json_becomes_tables():
     text = read(page.table(TREE))
-    for words in ("digits <valid>", "-1.23457", "undefined", "random", "20 values, 0.5 to 0.5", "1, 2, 3", "beta 4"):
+    for words in ("digits <valid>", "-1.23457", "undefined", "random", "20 values, 0.25 to 2 ", "1, 2, 3", "beta 4"):
         assert words in " ".join(text.split()), words
     assert read(page.table(3.5)).strip() == "3.5"
 

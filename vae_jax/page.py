@@ -128,12 +128,20 @@ def _number_class(value: Any) -> str:
     return ' class="number"' if isinstance(value, int | float) and not isinstance(value, bool) else ""
 
 
+def _ends(values: Sequence[Any]) -> tuple[Any, Any]:
+    """The least and the largest of numbers, the first and the last of anything else."""
+    if all(isinstance(value, int | float) and math.isfinite(value) for value in values):
+        return min(values), max(values)
+    return values[0], values[-1]
+
+
 def _value(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}" if math.isfinite(value) else "undefined"
     if isinstance(value, list | tuple):
         if len(value) > LONGEST_LIST:
-            return f"{len(value)} values, {_value(value[0])} to {_value(value[-1])}"
+            first, last = _ends(value)
+            return f"{len(value)} values, {_value(first)} to {_value(last)}"
         return ", ".join(_value(item) for item in value) or "none"
     if value is None or isinstance(value, bool):
         return {None: "none", True: "yes", False: "no"}[value]
