@@ -62,6 +62,8 @@ def test_a_matrix_has_a_gap_where_a_row_lacks_a_number():
     assert read(made).split() == ["x", "y<", "a", "b", "1.5", "2", "c", "3"]
     assert re.findall(r'<td class="number">([^<]*)</td>', made) == ["1.5", "2", "", "3"]
     assert "<h3>a &amp; b</h3>inside" in page.part("a & b", "inside")
+    # Beside another part its last columns would be cut off: it has the page's width for itself.
+    assert '<div class="wide matrix">' in made and ".part:has(.matrix){flex-basis:100%;" in page.STYLE
 
 
 def test_pictures_are_inside_and_nothing_is_asked_of_a_network():
@@ -72,5 +74,6 @@ def test_pictures_are_inside_and_nothing_is_asked_of_a_network():
     assert "runs/<a>" in text and "b & c" in text and "None" not in text
     data = re.search(r"data:image/png;base64,([^\"]+)", document).group(1)
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(base64.b64decode(data)))), sheet)
+    assert "pixelated" not in document  # a sheet wider than the page shrinks, which must not drop lines of its labels
     without_data = re.sub(r"data:[^\"]+", "", document)
     assert not re.search(r"https?:|//[a-z]|@import|url\(|<script|<link", without_data)

@@ -23,8 +23,8 @@ color:var(--text);font:15px/1.5 system-ui,sans-serif} h1{font-size:24px;margin:0
 h2{font-size:18px;margin:36px 0 10px;padding-top:12px;border-top:1px solid var(--rule)}
 h3{font-size:14px;margin:14px 0 4px} p{margin:6px 0} .soft,figcaption{color:var(--soft);font-size:13px}
 .row{display:flex;flex-wrap:wrap;align-items:flex-start;gap:16px} .row figure{flex:1 1 300px;max-width:520px}
-.part{flex:1 1 420px;min-width:0}
-figure{margin:8px 0;max-width:100%} figure img{max-width:100%;height:auto;image-rendering:pixelated;display:block}
+.part{flex:1 1 420px;min-width:0;max-width:520px} .part:has(.matrix){flex-basis:100%;max-width:none}
+figure{margin:8px 0;max-width:100%} figure img{max-width:100%;height:auto;display:block}
 figcaption{margin-top:4px} .chart{max-width:100%;height:auto;background:var(--card);border-radius:6px}
 .wide{overflow-x:auto} table{border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums}
 td,th{padding:2px 14px 2px 0;text-align:left;vertical-align:top;border-bottom:1px solid var(--rule)}
@@ -104,7 +104,7 @@ def matrix(rows: Mapping[str, Mapping[str, float]], columns: Sequence[str], labe
         + "</tr>"
         for row, values in rows.items()
     )
-    return f'<div class="wide"><table><tr><th></th>{head}</tr>{body}</table></div>'
+    return f'<div class="wide matrix"><table><tr><th></th>{head}</tr>{body}</table></div>'
 
 
 def part(title: str, *inside: str) -> str:
