@@ -347,6 +347,16 @@ def test_compare_sets_runs_beside_each_other(workdir, tmp_path, capsys):
     assert "takes two runs" in capsys.readouterr().err
 
 
+def test_compare_draws_what_was_evaluated_and_says_what_was_not(workdir, tmp_path, capsys):
+    for name in ("a", "b", "never"):
+        shutil.copytree(workdir, tmp_path / name)
+    (tmp_path / "never" / "metrics.jsonl").write_text("")  # as without a validation split
+    modes.run("compare", f"{tmp_path}/a,{tmp_path}/b,{tmp_path}/never", modes.Options())
+    drawing = (tmp_path / "comparison.svg").read_text()
+    assert "elbo of the validation split" in drawing and "never" not in drawing
+    assert "never evaluated while training: never" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("mode", ["report", "compare"])
 def test_a_damaged_evaluation_ends_in_one_line(workdir, tmp_path, capsys, mode):
     shutil.copytree(workdir, tmp_path / "run")

@@ -39,6 +39,9 @@ def run(path: str, options: Options, say: restored.Say = print) -> None:
     differing = {one.config.get("objective.name") for one in runs}
     if len(differing) > 1:
         say("losses of different objectives do not compare; ELBO, distortion and KL do")
+    without = [one.name for one in runs if not one.evals]
+    if without:
+        say(f"not in the plot, since never evaluated while training: {', '.join(without)}")
     markdown = parent / "comparison.md"
     workdir.write_atomically(markdown, _markdown(rows).encode())
     drawing = parent / "comparison.svg"
@@ -80,10 +83,14 @@ def _rows(runs: list[_Run]) -> list[list[str]]:
 
 
 def _charts(runs: list[_Run]) -> list[str]:
-    """ELBO over the steps, or the loss where a run has no ELBO; and where each run ended in rate and distortion."""
-    name = "elbo" if all(any("elbo" in line for line in one.evals) for one in runs) else "loss"
+    """ELBO over the steps, or the loss where a run has no ELBO; and where each run ended in rate and distortion.
+
+    Of the runs that were evaluated while they trained: the others have no curve.
+    """
+    evaluated = [one for one in runs if one.evals]
+    name = "elbo" if all(any("elbo" in line for line in one.evals) for one in evaluated) else "loss"
     curves, ends = [], []
-    for one in runs:
+    for one in evaluated:
         has = [line for line in one.evals if name in line]
         curves.append(charts.Series(one.name, [line["step"] for line in has], [line[name] for line in has]))
         points = [line for line in one.evals if {"kl", "distortion"} <= line.keys()][-1:]
