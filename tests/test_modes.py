@@ -13,7 +13,7 @@ import vae_jax
 from configs import base
 from vae_jax import errors, modes, posteriors, priors
 from vae_jax.evaluation import interventions
-from vae_jax.modes import arithmetic, codes, subject
+from vae_jax.modes import arithmetic, codes, restored, subject, traverse
 
 IMAGES = np.random.default_rng(1).integers(0, 256, (40, 8, 8, 1)).astype(np.uint8)
 
@@ -123,6 +123,17 @@ def test_traversals_move_one_latent_at_a_time_the_largest_kl_first(workdir, fold
     assert "of 3 latents are active" in capsys.readouterr().out
     with Image.open(workdir / "traversals.gif") as animation:
         assert animation.n_frames > 2
+
+
+def test_every_active_latent_is_traversed_unless_a_number_is_said(monkeypatch):
+    means = np.random.default_rng(0).normal(size=(50, 130)).astype(np.float32)
+    use = codes.usage(posteriors.Gaussian(means, np.zeros_like(means)))
+    found = restored.Restored(None, {}, None)
+    monkeypatch.setattr(vae_jax.sampling, "encode", lambda *_: posteriors.Gaussian(means[:1], means[:1]))
+    monkeypatch.setattr(vae_jax.sampling, "traverse", lambda model, variables, z, latents, values: values)
+    for said, shown in (({}, 130), ({"num": 9}, 9)):
+        moved, labels = traverse.rows(found, means, use, modes.Options(**said).num)
+        assert len(moved) == len(labels) == shown
 
 
 def test_usage_of_latents_by_hand():

@@ -136,14 +136,20 @@ def _define_flags() -> flags.FlagValues:
     text("checkpoint", "latest", "Other modes: latest, best, or a step.")
     text("split", "valid", "Other modes: whose images, train, valid or test.")
     text("input", "", "Other modes: the images to use instead, a folder or a .zip.")
-    flags.DEFINE_integer("num", 64, "Other modes: how many images to make or show.", lower_bound=1, flag_values=values)
+    flags.DEFINE_integer(
+        "num",
+        None,
+        "Other modes: how many images to make or show. Default: 64; traverse, arithmetic: every row there is.",
+        lower_bound=1,
+        flag_values=values,
+    )
     text("features", "", "evaluate: classifier, random, inception, inception:FILE or my_module:my_function.")
     for name, default, meaning in (
         ("num_samples", 100, "evaluate: K, samples of each image in the importance-weighted bound."),
         ("num_images", 1000, "evaluate: images in that bound, the aggregate posterior and generated sets."),
     ):
         flags.DEFINE_integer(name, default, meaning, lower_bound=1, flag_values=values)
-    flags.DEFINE_integer("seed", 0, "Other modes: the seed of their noise.", lower_bound=0, flag_values=values)
+    flags.DEFINE_integer("seed", 0, "sample, report: the seed of the noise.", lower_bound=0, flag_values=values)
     flags.DEFINE_float(
         "temperature",
         1.0,

@@ -38,7 +38,7 @@ def run(path: str, options: Options, say: restored.Say = print) -> None:
 
 
 def rows(
-    found: restored.Restored, loaded: dataset.Dataset, split: dataset.Split, training: Gaussian, num: int
+    found: restored.Restored, loaded: dataset.Dataset, split: dataset.Split, training: Gaussian, num: int | None
 ) -> tuple[np.ndarray, list[str]]:
     """Return images [L, NUM_POINTS, H, W, C], a row for each of at most `num` changes, and what to call each row.
 

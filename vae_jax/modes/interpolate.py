@@ -12,8 +12,8 @@ def run(path: str, options: Options, say: restored.Say = print) -> None:
     if options.interpolation not in sampling.PATHS:
         raise errors.UserError(f"--interpolation={options.interpolation} is not a path; use linear or spherical")
     model, variables, config = restored.restore(path, options.checkpoint, say, allow_import=options.allow_import)
-    originals = np.asarray(restored.images_of(config, options)["image"][: 2 * options.num])
-    pairs = min(options.num, len(originals) // 2, 16)
+    originals = np.asarray(restored.images_of(config, options)["image"][: 2 * options.num_shown])
+    pairs = min(options.num_shown, len(originals) // 2, 16)
     if not pairs:
         raise errors.UserError("--mode interpolate takes two images or more; give more with --input")
     along = sampling.PATHS[options.interpolation]

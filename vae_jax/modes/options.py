@@ -2,11 +2,13 @@
 
 from typing import NamedTuple
 
+NUM_IMAGES = 64  # made or taken where --num does not say
+
 
 class Options(NamedTuple):
     """The command line's say in a mode."""
 
-    num: int = 64  # images to make or to take
+    num: int | None = None  # images to make or to take, or rows to show; None is what the mode does by itself
     seed: int = 0
     temperature: float = 1.0  # what the prior's noise is multiplied by, 1 is the prior
     prior: str = "standard"  # standard | gaussian | mixture:COMPONENTS | aggregate
@@ -21,3 +23,8 @@ class Options(NamedTuple):
     num_images: int = 1000  # evaluate: images in what is costly: that bound, the aggregate posterior, features
     features: str = ""  # evaluate: classifier | random | inception[:FILE] | my_module:my_function; "": what there is
     allow_import: bool = False  # may config.json name code of the user's own
+
+    @property
+    def num_shown(self) -> int:
+        """Images to make or to take."""
+        return NUM_IMAGES if self.num is None else self.num

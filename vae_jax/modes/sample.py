@@ -23,7 +23,7 @@ def run(path: str, options: Options, say: restored.Say = print) -> None:
     if options.readjust_bn:
         found = _readjusted(found, prior, options.temperature, key)
     images = sampling.sample(
-        found.model, found.variables, key, options.num, temperature=options.temperature, prior=prior
+        found.model, found.variables, key, options.num_shown, temperature=options.temperature, prior=prior
     )
     restored.write_images(path, "samples", images, pictures.grid(images), say)
     if options.nearest:

@@ -17,8 +17,8 @@ MILLISECONDS = 120  # a frame
 def run(path: str, options: Options, say: restored.Say = print) -> None:
     """Write traversals.png, a row for each active latent, the largest KL first, .gif, all at once, and .npy.
 
-    The first image's code, with one latent moved through the range of the training codes. At most --num latents. Of a
-    model of two latents also map.png and .npy, the whole plane.
+    The first image's code, with one latent moved through the range of the training codes. At most
+    --num latents where that is said. Of a model of two latents also map.png and .npy, the whole plane.
     """
     found = restored.restore(path, options.checkpoint, say, allow_import=options.allow_import)
     image = np.asarray(restored.images_of(found.config, options)["image"][:1])
@@ -38,10 +38,12 @@ def run(path: str, options: Options, say: restored.Say = print) -> None:
         restored.write_images(path, "map", flat, pictures.grid(flat, len(plane), gap=0), say)
 
 
-def rows(found: restored.Restored, image: np.ndarray, use: codes.Usage, num: int) -> tuple[np.ndarray, list[str]]:
+def rows(
+    found: restored.Restored, image: np.ndarray, use: codes.Usage, num: int | None
+) -> tuple[np.ndarray, list[str]]:
     """Return traversals [L, NUM_POINTS, H, W, C] of the code of image [1, H, W, C], and what to call each row.
 
-    Of the active latents, or of a few where none is, at most `num`.
+    Of all active latents, or of a few where none is, at most `num`.
     """
     chosen = use.order[use.active[use.order]] if use.active.any() else use.order[:NUM_INACTIVE]
     chosen = chosen[:num]
