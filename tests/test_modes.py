@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import types
 
 import jax
 import numpy as np
@@ -12,8 +13,8 @@ import main
 import vae_jax
 from configs import base
 from vae_jax import errors, modes, posteriors, priors
-from vae_jax.evaluation import interventions
-from vae_jax.modes import arithmetic, codes, restored, subject, traverse
+from vae_jax.evaluation import encodings, interventions
+from vae_jax.modes import arithmetic, codes, evaluate, report, restored, subject, traverse
 
 IMAGES = np.random.default_rng(1).integers(0, 256, (40, 8, 8, 1)).astype(np.uint8)
 
@@ -242,6 +243,23 @@ def test_a_part_of_a_split_is_a_random_one_in_whole_batches(workdir):
     rows = subject.choose(36, 20)
     assert (rows != np.arange(20)).any() and len(set(rows)) == 20
     np.testing.assert_array_equal(np.concatenate(batches), np.concatenate(list(whole.inputs()))[rows])
+
+
+def test_more_images_are_advised_only_where_more_would_be_taken(monkeypatch):
+    mean = 100.0 * np.random.default_rng(0).normal(size=(40, 2)).astype(np.float32)
+    encoded, key = encodings.Encodings(mean, np.zeros_like(mean), {}), types.SimpleNamespace(key=jax.random.key(0))
+    for most, advice in ((50, "(--num_images, --split)"), (40, "(no more are taken)")):
+        monkeypatch.setattr(evaluate, "MAX_AGGREGATE", most)
+        assert evaluate._aggregate(key, encoded, modes.Options())["note"].endswith(advice)
+
+
+def test_a_report_says_how_many_of_the_active_latents_it_shows(monkeypatch):
+    means = np.random.default_rng(0).normal(size=(50, 12)).astype(np.float32)
+    found = restored.Restored(None, {}, None)
+    monkeypatch.setattr(vae_jax.sampling, "encode", lambda *_: posteriors.Gaussian(means[:1], means[:1]))
+    monkeypatch.setattr(vae_jax.sampling, "traverse", lambda *_: np.zeros((8, 11, 4, 4, 1), np.uint8))
+    parts = report._traversals(found, means, posteriors.Gaussian(means, np.zeros_like(means)))
+    assert "the first 8 of 12 active ones" in parts[-1]
 
 
 def test_evaluate_compares_generated_images_by_features_of_ones_own(workdir, tmp_path, monkeypatch):

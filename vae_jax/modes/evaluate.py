@@ -134,9 +134,10 @@ def _aggregate(subject: Subject, encoded: encodings.Encodings, options: Options)
     posterior = Gaussian(encoded.mean[rows], encoded.logvar[rows])
     section = aggregate.kl_split(fold_in_name(subject.key, "aggregate"), posterior) | {"num_encodings": num}
     if section["mutual_information"] > 0.9 * section["largest_mutual_information"]:
+        remedy = "--num_images, --split" if num < MAX_AGGREGATE else "no more are taken"
         section["note"] = (
             f"{num:,} images are too few: the information is near ln {num:,} = "
-            f"{section['largest_mutual_information']:.2f}, more than which they cannot show (--num_images, --split)"
+            f"{section['largest_mutual_information']:.2f}, more than which they cannot show ({remedy})"
         )
     return section
 

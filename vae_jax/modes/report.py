@@ -174,6 +174,8 @@ def _traversals(found: restored.Restored, images: np.ndarray, training: posterio
         parts.append(bars)
     rows, labels = traverse.rows(found, images[:1], use, NUM_ROWS)
     caption = "one image's code with one latent moved, through the range of the training codes"
+    if len(rows) < use.active.sum():
+        caption += f"; the first {len(rows)} of {use.active.sum()} active ones, --mode traverse has all"
     parts.append(page.picture(pictures.labelled_rows(rows, labels), caption))
     return parts
 
