@@ -88,6 +88,18 @@ def test_samples_of_a_fitted_prior_are_drawn_from_the_training_codes(workdir, ca
     assert (workdir / "priors" / "2-mixture-2.npz").exists()
 
 
+def test_a_prior_of_ones_own_images_is_fitted_to_those_of_each_call(workdir, folder, tmp_path):
+    run = vae_jax.restore(workdir)
+    with run.config.unlocked():
+        run.config.data.source = "array"  # of which nothing is kept but the model
+    for name in "abc":
+        Image.new("L", (8, 8), ord(name)).save(tmp_path / f"{name}.png")
+    for source, num in ((folder, 2), (tmp_path, 3)):
+        fitted = codes.prior("aggregate", 2, run, tmp_path, modes.Options(input=str(source)), print)
+        assert len(fitted.means) == num
+    assert not (tmp_path / "priors").exists()
+
+
 def test_batchnorm_can_be_readjusted_to_what_is_sampled(workdir):
     modes.run("sample", str(workdir), modes.Options(num=4))
     before = np.load(workdir / "samples.npy")
@@ -182,6 +194,9 @@ def test_interpolations_begin_and_end_at_the_reconstructions(workdir, folder):
     modes.run("interpolate", str(workdir), modes.Options(input=str(folder), interpolation="spherical"))
     arc = np.load(workdir / "interpolations.npy")
     np.testing.assert_array_equal(arc[[0, -1]], rows[[0, -1]])
+    for num, pairs in ((None, 16), (18, 18), (3, 3)):
+        modes.run("interpolate", str(workdir), modes.Options(split="train", num=num))
+        assert len(np.load(workdir / "interpolations.npy")) == 8 * pairs
 
 
 def test_arithmetic_moves_each_class_to_the_next_by_the_difference_of_their_means(workdir):
@@ -305,6 +320,7 @@ def test_a_workdir_without_a_checkpoint_ends_in_one_line(tmp_path, capsys, mode)
         (["--checkpoint", "77", "--mode", "sample"], "no checkpoint 77"),
         (["--split", "test", "--mode", "encode"], "no test split"),
         (["--split", "test", "--mode", "arithmetic"], "no test split"),
+        (["--input", "/nowhere", "--mode", "arithmetic"], "of labels"),
         (["--features", "mine:f", "--mode", "evaluate"], "say --allow_import"),
         (["--features", "resnet", "--mode", "evaluate"], "my_module:my_function"),
         (["--features", "classifier", "--mode", "evaluate"], "no labels to learn"),

@@ -139,7 +139,7 @@ def _define_flags() -> flags.FlagValues:
     flags.DEFINE_integer(
         "num",
         None,
-        "Other modes: how many images to make or show. Default: 64; traverse, arithmetic: every row there is.",
+        "Other modes: images to make or show. Default: 64; interpolate: 16 pairs; traverse, arithmetic: all there are.",
         lower_bound=1,
         flag_values=values,
     )

@@ -29,6 +29,8 @@ def run(path: str, options: Options, say: restored.Say = print) -> None:
     Of attributes, each is given to an image that lacks it; of classes, each becomes the next. The means are of the
     training codes. At most --num rows. The first image is the reconstruction, the last overshoots by half.
     """
+    if options.input:
+        raise errors.UserError("--mode arithmetic is of labels, and the images of --input have none; leave it out")
     found = restored.restore(path, options.checkpoint, say, allow_import=options.allow_import)
     loaded = restored.dataset_of(found.config, options)
     training = codes.training_codes(found, loaded.train["image"])

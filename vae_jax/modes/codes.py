@@ -69,10 +69,15 @@ def usage(codes: posteriors.Gaussian) -> Usage:
 def prior(
     name: str, step: int, run: restored.Restored, path: pathlib.Path, options: Options, say: restored.Say
 ) -> priors.Prior:
-    """Return the prior of that name for the checkpoint of `step`, from WORKDIR/priors if it was fitted before."""
+    """Return the prior of that name for the checkpoint of `step`, from WORKDIR/priors if it was fitted before.
+
+    That of a run trained on an array is fitted to --input, which may be another next time, so it is not kept.
+    """
     kind, _ = priors.parse(name)
     if kind == "standard":
         return priors.standard(run.model.latent_dim)
+    if run.config.data.source == "array":
+        return priors.fit(name, training_codes(run, training_images(run.config, options)))
     file = path / "priors" / f"{step}-{name.replace(':', '-')}.npz"
     fingerprint = _fingerprint(run.variables)
     known = priors.from_bytes(file.read_bytes(), fingerprint) if file.exists() else None

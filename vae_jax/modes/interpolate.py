@@ -6,14 +6,19 @@ from vae_jax import errors, pictures, sampling
 from vae_jax.modes import restored
 from vae_jax.modes.options import Options
 
+NUM_PAIRS = 16  # where --num does not say
+
 
 def run(path: str, options: Options, say: restored.Say = print) -> None:
-    """Write interpolations.png, a row for each pair of neighbouring images, and .npy, the rows one after another."""
+    """Write interpolations.png, a row for each of --num pairs of images, and .npy, the rows one after another.
+
+    The first two images are a pair, the next two another; an odd one at the end has none.
+    """
     if options.interpolation not in sampling.PATHS:
         raise errors.UserError(f"--interpolation={options.interpolation} is not a path; use linear or spherical")
     model, variables, config = restored.restore(path, options.checkpoint, say, allow_import=options.allow_import)
-    originals = np.asarray(restored.images_of(config, options)["image"][: 2 * options.num_shown])
-    pairs = min(options.num_shown, len(originals) // 2, 16)
+    originals = np.asarray(restored.images_of(config, options)["image"][: 2 * (options.num or NUM_PAIRS)])
+    pairs = len(originals) // 2
     if not pairs:
         raise errors.UserError("--mode interpolate takes two images or more; give more with --input")
     along = sampling.PATHS[options.interpolation]
