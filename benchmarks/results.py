@@ -25,6 +25,7 @@ class Column(NamedTuple):
 _ELBO = Column("-ELBO", "bound/elbo", 2, -1.0)
 _ACTIVE = Column("active units", "latents/active_units", 0)
 _FRECHET = Column("Fréchet, N(0, I)", "generated/samples/frechet_distance")
+_MIXTURE = Column("Fréchet, mixture:10", "generated/samples of mixture:10/frechet_distance")
 _FLOOR = Column("floor", "generated/floor/frechet_distance")
 TABLES = {
     "likelihood": (
@@ -38,7 +39,7 @@ TABLES = {
         _ELBO,
         _ACTIVE,
         _FRECHET,
-        Column("Fréchet, mixture:10", "generated/samples of mixture:10/frechet_distance"),
+        _MIXTURE,
         Column("precision, N(0, I)", "generated/samples/precision", 3),
         Column("precision, mixture:10", "generated/samples of mixture:10/precision", 3),
         Column("recall, N(0, I)", "generated/samples/recall", 3),
@@ -53,6 +54,7 @@ TABLES = {
         Column("reconstructions", "generated/reconstructions/sharpness", 5),
         Column("samples", "generated/samples/sharpness", 5),
         _FRECHET,
+        _MIXTURE,
         Column("Fréchet, reconstructions", "generated/reconstructions/frechet_distance"),
         _FLOOR,
     ),
@@ -64,6 +66,7 @@ TABLES = {
         Column("FactorVAE score", "disentanglement/factor_vae_score", 3),
         Column("DCI disentanglement", "disentanglement/dci_gradient_boosting/disentanglement", 3),
         Column("DCI completeness", "disentanglement/dci_gradient_boosting/completeness", 3),
+        Column("DCI informativeness", "disentanglement/dci_gradient_boosting/informativeness", 3),
     ),
 }
 
