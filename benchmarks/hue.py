@@ -23,10 +23,9 @@ def explained(originals: np.ndarray, reconstructions: np.ndarray) -> tuple[np.nd
     Returns it and the standard deviation of a along each axis, in [0, 1]; both [C], the largest deviation first.
     """
     colours = originals.mean((1, 2)) / 255.0
-    centre = colours.mean(0)
     variance, axes = np.linalg.eigh(np.cov(colours.T, bias=True))
     missed = (reconstructions.mean((1, 2)) / 255.0 - colours) @ axes
-    share = 1.0 - np.square(missed).mean(0) / ((colours - centre) @ axes).var(0)
+    share = 1.0 - np.square(missed).mean(0) / variance
     return share[::-1], np.sqrt(variance[::-1])
 
 
