@@ -39,7 +39,7 @@ def silence_late_writes() -> None:
     """
     if getattr(sys.unraisablehook, "func", None) is not _drop_late_writes:
         sys.unraisablehook = functools.partial(_drop_late_writes, sys.unraisablehook)
-        logging.getLogger("asyncio").addFilter(lambda record: "orbax" not in record.getMessage())
+        logging.getLogger("asyncio").addFilter(lambda record: "orbax" not in logging.Formatter().format(record))
 
 
 def _drop_late_writes(hook: Callable[[Any], None], unraisable: Any) -> None:
