@@ -16,11 +16,9 @@ import tensorstore
 
 import vae_jax
 from configs import digits
-from vae_jax.runs import checkpoint
-from vae_jax.config import configuration
 from vae_jax import errors, models
-from vae_jax.runs import restore
-from vae_jax.config import build
+from vae_jax.config import build, configuration
+from vae_jax.runs import checkpoint, restore
 from vae_jax.training import train_state
 
 HOME = pathlib.Path(vae_jax.__file__).parents[1]
