@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from configs import base
 from vae_jax import errors
 from vae_jax.config import configuration
+from vae_jax.configs import base
 
 
 def digits():

@@ -15,7 +15,7 @@ import pytest
 import tensorstore
 
 import vae_jax
-from configs import digits
+from vae_jax.configs import digits
 from vae_jax import errors, models
 from vae_jax.config import build, configuration
 from vae_jax.runs import checkpoint, restore
