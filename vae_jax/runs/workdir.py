@@ -8,7 +8,7 @@ import pathlib
 from collections.abc import Iterator
 from typing import Any
 
-from vae_jax.config import configuration
+from vae_jax.config import Config, serialization
 from vae_jax import errors
 
 
@@ -83,7 +83,7 @@ def existing(workdir: str | os.PathLike[str]) -> pathlib.Path:
     return path
 
 
-def read_config(path: pathlib.Path) -> configuration.Config | None:
+def read_config(path: pathlib.Path) -> Config | None:
     """Return the configuration in WORKDIR/config.json, or None if no run was started there.
 
     Raises:
@@ -100,7 +100,7 @@ def read_config(path: pathlib.Path) -> configuration.Config | None:
         ) from None
     if not isinstance(tree, dict):
         raise errors.UserError(f"{file} is not a run's configuration; restore it or choose another workdir")
-    return configuration.from_run(tree)
+    return serialization.from_run(tree)
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from vae_jax import errors
-from vae_jax.config import configuration
+from vae_jax.config import serialization
 from vae_jax.runs import checkpoint
 from vae_jax.training import setup, train_state
 
@@ -46,7 +46,7 @@ class Saves:
         self.settle()
         self._begun = _Begun(int(state.step), score, last)
         with self._telling():
-            checkpoint.save(self._run.manager, state, configuration.to_json(self._run.config), score)
+            checkpoint.save(self._run.manager, state, serialization.to_json(self._run.config), score)
 
     def settle(self) -> None:
         """Wait for the checkpoint that was begun. Without room, training goes on, and the next interval tries again.
