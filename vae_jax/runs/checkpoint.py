@@ -29,7 +29,7 @@ class Restored(NamedTuple):
 
     step: int
     variables: dict[str, PyTree]  # {"params", "batch_stats"}, numpy arrays
-    config: dict[str, Any]  # as configuration.to_json wrote it
+    config: dict[str, Any]  # as serialization.to_json wrote it
 
 
 def open_for_training(workdir: pathlib.Path, keep: int) -> ocp.CheckpointManager:
