@@ -45,6 +45,9 @@ def get_config() -> config_dict.ConfigDict:
     model.image_shape = ()  # (height, width, channels); () follows from the data
     model.latent_dim = 128  # D, the number of latents
     model.hidden_dims = (32, 64, 128, 256, 512)  # channels of each stride-2 level of the encoder; mlp: its widths
+    model.latents = config_dict.ConfigDict({"name": "gaussian"})  # gaussian | deterministic (a code without noise)
+    model.prior = config_dict.ConfigDict({"name": "standard_normal", "std": 1.0})  # p(z): N(0, std^2 I)
+    model.critic = config_dict.ConfigDict({"name": "none", "hidden_dims": (1000,) * 6})  # none | code (factor's)
     model.norm = "batch"  # batch | group | none
     model.activation = "leaky_relu"  # leaky_relu | relu | gelu | silu | tanh | elu
 
@@ -56,7 +59,6 @@ def get_config() -> config_dict.ConfigDict:
     objective.num_samples = 1  # K, latent samples per image, where the objective takes several
     objective.gradient = "standard"  # estimator of the encoder's gradient: standard | stl | dreg
     objective.options = config_dict.ConfigDict()  # the objective function's other keywords, by name
-    objective.discriminator = config_dict.ConfigDict({"hidden_dims": (1000,) * 6, "learning_rate": 1e-4})  # factor's
 
     config.optimizer = optimizer = config_dict.ConfigDict()
     optimizer.name = "adam"  # adam | adamw | sgd
@@ -67,4 +69,8 @@ def get_config() -> config_dict.ConfigDict:
     optimizer.weight_decay = 0.0  # adamw's decoupled decay
     optimizer.clip_norm = 0.0  # global norm that gradients are clipped to; 0 does not clip
     optimizer.eps = 1e-8  # Adam's epsilon
+    optimizer.critic = config_dict.ConfigDict({"learning_rate": 1e-4, "b1": 0.5, "b2": 0.9})  # of model.critic: Adam
+
+    # What `vae_jax.train` was given from Python in place of the fields above, by name; `train` itself fills this in.
+    config.given = config_dict.ConfigDict({"objective": "", "model": "", "images": "", "labels": ""})
     return config

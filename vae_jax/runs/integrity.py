@@ -21,7 +21,16 @@ CLAIM_RATIO = 16
 CLAIM_BYTES = 16 * 2**20
 
 # Errors of the system that say nothing of a file's content, and the words of tensorstore, which raises ValueError.
-_OUTSIDE = [errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOTCONN, errno.ESTALE]
+_OUTSIDE = [
+    errno.EACCES,
+    errno.EPERM,
+    errno.EIO,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOMEM,
+    errno.ENOTCONN,
+    errno.ESTALE,
+]
 _OUTSIDE_WORDS = ["PERMISSION_DENIED", "RESOURCE_EXHAUSTED", *map(os.strerror, _OUTSIDE)]
 
 
@@ -91,11 +100,10 @@ def _claimed(header: bytes) -> int:
 
 
 def check_same_model(stored: PyTree, expected: PyTree) -> None:
-    """Raise errors.UserError, naming the first array that differs, unless params and batch_stats have equal shapes."""
+    """Raise errors.UserError, naming the first array that differs, unless two models' variables have equal shapes."""
 
     def shapes(tree: PyTree) -> dict[str, tuple[int, ...]]:
-        fields = {name: tree.get(name) or {} for name in ("params", "batch_stats")}
-        leaves = jax.tree_util.tree_leaves_with_path(fields)
+        leaves = jax.tree_util.tree_leaves_with_path(tree)
         return {jax.tree_util.keystr(path, simple=True, separator="/"): tuple(leaf.shape) for path, leaf in leaves}
 
     there, here = shapes(stored), shapes(expected)

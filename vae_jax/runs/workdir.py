@@ -9,9 +9,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from vae_jax.config import Config, serialization
 from vae_jax import errors
-
+from vae_jax.config import Config, serialization
 
 DEEPEST = 256  # characters that the paths of a run's files may have beyond the workdir's
 
