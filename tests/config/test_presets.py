@@ -11,7 +11,7 @@ import pytest
 from ml_collections import config_dict
 
 from vae_jax import models
-from vae_jax.config import build, configuration
+from vae_jax.config import build, rules
 from vae_jax.configs import presets
 from vae_jax.data import batches, sources
 from vae_jax.training import optimizers, train_state, train_step
@@ -35,7 +35,7 @@ def make_config(name, preset):
     with config.unlocked():
         config.model.image_shape = CONFIGS[name]
         config.objective.discriminator.hidden_dims = (16, 16)
-    configuration.validate(config)
+    rules.validate(config)
     return config
 
 
