@@ -14,8 +14,8 @@ import pytest
 
 import main
 import vae_jax
-from configs import base
 from vae_jax import errors
+from vae_jax.configs import base
 from vae_jax.runs import checkpoint, orbax_path, workdir
 from vae_jax.training import train_state
 
