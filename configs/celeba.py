@@ -14,8 +14,8 @@ constants, whatever part of the data is there: mean squared error + kld_weight *
 beta = kld_weight * P / 2 in nats.
 """
 
-from configs import base, presets
 from vae_jax.config import Config
+from vae_jax.configs import base, presets
 
 PIXELS = 64 * 64 * 3
 

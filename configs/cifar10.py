@@ -7,8 +7,8 @@ TensorFlow is needed once, to download and prepare; a prepared copy under --conf
 last tenth of a fixed shuffle of the training images is the validation split.
 """
 
-from configs import base, presets
 from vae_jax.config import Config
+from vae_jax.configs import base, presets
 
 
 def get_config(name: str = "") -> Config:

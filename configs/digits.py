@@ -6,8 +6,8 @@ Minutes on two CPU cores. beta is 0.3: grey levels read as Bernoulli probabiliti
 a pixel that at the ELBO's own weight the KL keeps under 4 nats, and samples blur.
 """
 
-from configs import base, presets
 from vae_jax.config import Config
+from vae_jax.configs import base, presets
 
 
 def get_config(name: str = "") -> Config:

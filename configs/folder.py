@@ -8,8 +8,8 @@ the prior, lower `reconstruction.sigma` for sharper reconstructions. Hue that va
 late: batches of 128 and a learning rate of 5e-3 bring it sooner (docs/results.md, EuroSAT).
 """
 
-from configs import base, presets
 from vae_jax.config import Config
+from vae_jax.configs import base, presets
 
 
 def get_config(name: str = "") -> Config:

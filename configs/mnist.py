@@ -6,8 +6,8 @@ DIR holds train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, t10k-images-id
 t10k-labels-idx1-ubyte.gz. Validation is a fixed tenth of the training images; t10k is the test split.
 """
 
-from configs import base, presets
 from vae_jax.config import Config
+from vae_jax.configs import base, presets
 
 
 def get_config(name: str = "") -> Config:

@@ -23,9 +23,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import main
-from configs import digits
 from vae_jax import errors, models
 from vae_jax.config import build, comparison, serialization
+from vae_jax.configs import digits
 from vae_jax.data import images, own, sources
 from vae_jax.runs import checkpoint, restore, workdir
 from vae_jax.training import train_state

@@ -4,9 +4,9 @@ import sys
 
 import pytest
 
-from configs import base
 from vae_jax import errors
 from vae_jax.config import build, rules
+from vae_jax.configs import base
 
 
 def config(**fields):

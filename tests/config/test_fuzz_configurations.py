@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 
 import main
 import vae_jax
-from configs import digits, presets
 from vae_jax import errors
 from vae_jax.cli import command_line
 from vae_jax.config import build, comparison, rules, serialization
+from vae_jax.configs import digits, presets
 from vae_jax.training import optimizers, train_state
 
 HOME = pathlib.Path(main.__file__).resolve().parent

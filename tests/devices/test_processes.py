@@ -206,7 +206,7 @@ def test_the_death_of_another_process_is_one_line(monkeypatch, capsys, waiting):
 
 def test_half_of_the_flags_is_the_users_mistake(monkeypatch):
     script = (
-        "from vae_jax import errors, processes\n"
+        "from vae_jax import errors\nfrom vae_jax.devices import processes\n"
         "for given in [('h:1', 2, None), ('h', 2, 1), ('h:1', 2, 2), (None, 2, 0)]:\n"
         "    try:\n        processes.join(*given)\n"
         "    except errors.UserError as error:\n        print(error)\n"

@@ -3,9 +3,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from configs import binarized_mnist
 from vae_jax import errors, models
 from vae_jax.config import build, rules
+from vae_jax.configs import binarized_mnist
 
 SHAPE = (3, 2, 2)
 TINY = models.MLP(SHAPE, 3, (5, 4), likelihood="bernoulli")

@@ -8,7 +8,7 @@ import pytest
 
 import main
 import vae_jax
-from vae_jax import errors, cli
+from vae_jax import cli, errors
 
 
 def test_a_restored_run_samples_the_same_images_for_the_same_key(workdir):

@@ -3,6 +3,8 @@
 The fields and their defaults are in `configs/base.py`; the command line is read in `vae_jax/cli/`.
 """
 
+# ruff: noqa: D102 - ml_collections documents the methods.
+
 from typing import TYPE_CHECKING, Any, Self
 
 from ml_collections import config_dict
@@ -10,7 +12,7 @@ from ml_collections import config_dict
 if TYPE_CHECKING:
 
     class Config(config_dict.ConfigDict):
-        """A ConfigDict, whose own annotations would make every field a union of all kinds of values."""
+        """A ConfigDict for the type checker: ml_collections declares every field a union of all kinds of values."""
 
         def __getattr__(self, attribute: str) -> Any: ...
         def __getitem__(self, key: str) -> Any: ...
