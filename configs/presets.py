@@ -9,9 +9,8 @@ a summed log-likelihood carries over as it is. A likelihood that needs a data ra
 
 from typing import Any
 
-from ml_collections import config_dict
-
 from vae_jax import errors
+from vae_jax.config import Config
 
 
 def _beta(beta: float = 1.0, warmup_steps: int = 0) -> dict[str, Any]:
@@ -57,7 +56,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 
-def apply(config: config_dict.ConfigDict, name: str, recipes: tuple[str, ...] = ()) -> config_dict.ConfigDict:
+def apply(config: Config, name: str, recipes: tuple[str, ...] = ()) -> Config:
     """Return the config with the preset's sections in place of its own; "" changes nothing.
 
     Raises:
@@ -73,5 +72,5 @@ def apply(config: config_dict.ConfigDict, name: str, recipes: tuple[str, ...] = 
         elif field in ("latents", "prior", "critic"):
             config.model[field].update(value)
         else:
-            config.objective[field] = config_dict.ConfigDict(value) if isinstance(value, dict) else value
+            config.objective[field] = Config(value) if isinstance(value, dict) else value
     return config

@@ -191,7 +191,7 @@ def _value(value: Any) -> Any:
         return value
     import optax  # here alone: a trained model is built without it, but for such a section
 
-    keywords = dict(value.items())
+    keywords: dict[str, Any] = dict(value.items())
     name = keywords.pop("schedule", "")
     try:
         return getattr(optax.schedules, name)(**keywords)

@@ -8,8 +8,6 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from ml_collections import config_dict
-
 from vae_jax import errors
 from vae_jax.config import Config, serialization
 
@@ -155,15 +153,15 @@ def validate(config: Config) -> None:
         if not allowed(flat[name]):
             raise errors.UserError(f"config.{name} {meaning}, not {flat[name]!r}")
     for name in SECTIONS:
-        if not isinstance(_at(config, name), config_dict.ConfigDict):
+        if not isinstance(_at(config, name), Config):
             raise errors.UserError(f"config.{name} must be a section, as in configs/base.py")
     for name, penalty in config.objective.penalties.items():
-        if not isinstance(penalty, config_dict.ConfigDict):
+        if not isinstance(penalty, Config):
             raise errors.UserError(f"config.objective.penalties.{name} must be a section with a name and a weight")
 
 
 def _at(config: Any, dotted: str) -> Any:
     """Return a field by its dotted name, None where it is absent."""
     for name in dotted.split("."):
-        config = config.get(name) if isinstance(config, config_dict.ConfigDict) else None
+        config = config.get(name) if isinstance(config, Config) else None
     return config
