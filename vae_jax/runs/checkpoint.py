@@ -212,7 +212,8 @@ def _open(workdir: pathlib.Path, options: ocp.CheckpointManagerOptions) -> ocp.C
             return ocp.CheckpointManager(directory, options=options, handler_registry=registry)
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise errors.UserError(
-            f"{workdir / 'checkpoints'} holds a checkpoint whose metadata cannot be read ({_brief(error)}); move it away"
+            f"{workdir / 'checkpoints'} holds a checkpoint whose metadata cannot be read ({_brief(error)}); "
+            "move that checkpoint away"
         ) from None
 
 

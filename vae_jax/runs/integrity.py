@@ -21,7 +21,7 @@ CLAIM_RATIO = 16
 CLAIM_BYTES = 16 * 2**20
 
 # Errors of the system that say nothing of a file's content, and the words of tensorstore, which raises ValueError.
-_OUTSIDE = [errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOTCONN, errno.ESTALE]
+_OUTSIDE = [errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE]
 _OUTSIDE_WORDS = ["PERMISSION_DENIED", "RESOURCE_EXHAUSTED", *map(os.strerror, _OUTSIDE)]
 
 

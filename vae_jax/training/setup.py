@@ -17,7 +17,7 @@ from vae_jax.devices import processes
 from vae_jax.devices.runner import Runner
 from vae_jax.evaluation import elbo
 from vae_jax.random import fold_in_name
-from vae_jax.runs import checkpoint, integrity, metric_writer, workdir
+from vae_jax.runs import checkpoint, integrity, metric_writer, progress_line, workdir
 from vae_jax.training import optimizers, train_state, train_step
 
 Config = configuration.Config
@@ -36,7 +36,7 @@ class Run(NamedTuple):
     mesh: Any
     manager: Any
     writer: metric_writer.Writer
-    progress: metric_writer.Progress
+    progress: progress_line.Progress
     keys: dict[str, jax.Array]  # "init", "loop", "eval", "pictures"
 
 
@@ -96,7 +96,7 @@ def open_run(
 
     seed = jax.random.key(config.seed)
     keys = {name: fold_in_name(seed, name) for name in ("init", "loop", "eval", "pictures")}
-    talk = metric_writer.Progress if processes.leads() else metric_writer.SilentProgress
+    talk = progress_line.Progress if processes.leads() else progress_line.SilentProgress
     progress = talk(num_steps, steps_per_epoch, data.batch_size)
     variables = models.set_output_bias(model, models.init(model, keys["init"]), dataset.train["image"])
     progress.say(_describe(config, variables, num_steps, steps_per_epoch, dataset))
