@@ -1,7 +1,10 @@
-"""The exceptions by which this code ends early for a reason that is no fault of its own.
+"""The exceptions by which this code ends early for a reason that is no fault of its own, and words of their messages.
 
-`main.py` turns each into an exit code. Every other exception is a fault, and keeps its traceback.
+`main.py` turns each exception into an exit code. Every other exception is a fault, and keeps its traceback.
 """
+
+import difflib
+from collections.abc import Iterable
 
 
 class UserError(Exception):
@@ -33,3 +36,10 @@ class Interrupted(SystemExit):
 
     def __init__(self, signal_number: int):
         super().__init__(128 + signal_number)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return "did you mean a or b?" for a name that is not among the known names, or the known names."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"

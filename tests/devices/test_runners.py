@@ -10,9 +10,9 @@ import optax
 import pytest
 
 import vae_jax
-from configs import base, digits, presets
 from vae_jax import devices, errors, models
 from vae_jax.config import build
+from vae_jax.configs import base, digits, presets
 from vae_jax.data import batches
 from vae_jax.losses import objectives, rate, reconstruction
 from vae_jax.training import train_state, train_step

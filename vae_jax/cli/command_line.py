@@ -15,7 +15,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from vae_jax import cli, errors
-from vae_jax.config import configuration
+from vae_jax.config import Config, serialization
 
 MODES = ("train", *cli.MODES)
 DEFAULT_CONFIG = "configs/digits.py"
@@ -24,7 +24,7 @@ DEFAULT_CONFIG = "configs/digits.py"
 class Arguments(NamedTuple):
     mode: str
     workdir: str
-    config: configuration.Config | None  # of a training
+    config: Config | None  # of a training
     init_from: str | None
     options: cli.Options  # of the other modes
     processes: tuple[str | None, int | None, int | None]  # coordinator, how many, which one; of a training
@@ -60,7 +60,7 @@ def parse(argv: list[str], *, doc: str, home: pathlib.Path) -> Arguments:
     except flags.Error as error:
         raise errors.UserError(_one_line(error)) from None
     if values.mode not in MODES:
-        raise errors.UserError(f"--mode={values.mode} is not a mode; {configuration.nearest(values.mode, MODES)}")
+        raise errors.UserError(f"--mode={values.mode} is not a mode; {errors.did_you_mean(values.mode, MODES)}")
     path, _, recipe = (values.config or DEFAULT_CONFIG).partition(":")
     name = f"{pathlib.Path(path).stem}-{recipe}" if recipe else pathlib.Path(path).stem
     workdir = values.workdir or os.path.join("runs", name)
@@ -71,7 +71,7 @@ def parse(argv: list[str], *, doc: str, home: pathlib.Path) -> Arguments:
     return Arguments("train", workdir, config, values.init_from, cli.Options(), processes)
 
 
-def load_config(path: str, recipe: str, home: pathlib.Path) -> configuration.Config:
+def load_config(path: str, recipe: str, home: pathlib.Path) -> Config:
     """Return get_config(recipe) of a config file.
 
     Raises:
@@ -99,7 +99,7 @@ def load_config(path: str, recipe: str, home: pathlib.Path) -> configuration.Con
         raise errors.UserError(f"{path} has no recipes; leave out :{recipe}")
     with _told_by_line(file):
         config = module.get_config(recipe) if recipe else module.get_config()
-    if not isinstance(config, configuration.Config):
+    if not isinstance(config, Config):
         raise errors.UserError(f"{path}: get_config() must return a ConfigDict, not {config!r}; see configs/digits.py")
     return config
 
@@ -195,17 +195,17 @@ def _options(values: flags.FlagValues, rest: list[str]) -> cli.Options:
     return cli.Options(**options)
 
 
-def _override(config: configuration.Config, rest: list[str]) -> configuration.Config:
+def _override(config: Config, rest: list[str]) -> Config:
     """Apply `--config.a.b=value` words, typed by the fields they override."""
-    known = {name for name, value in configuration.flatten(config).items() if not isinstance(value, dict)}
+    known = {name for name, value in serialization.flatten(config).items() if not isinstance(value, dict)}
     for word in rest:
         field = word.lstrip("-").split("=")[0].removeprefix("noconfig.").removeprefix("config.")
         if not word.startswith(("--config.", "--noconfig.", "-config.")):
             raise errors.UserError(
-                f"{word} is not a flag; {configuration.nearest(word, [f'--{n}' for n in _define_flags()])}"
+                f"{word} is not a flag; {errors.did_you_mean(word, [f'--{n}' for n in _define_flags()])}"
             )
         if field not in known:
-            raise errors.UserError(f"--config.{field} is not a field; {configuration.nearest(field, known)}")
+            raise errors.UserError(f"--config.{field} is not a field; {errors.did_you_mean(field, known)}")
     values = flags.FlagValues()
     arguments = ["main.py", *rest]
     try:

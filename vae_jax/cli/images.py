@@ -7,21 +7,21 @@ import numpy as np
 
 from vae_jax import errors
 from vae_jax.cli.options import Options
-from vae_jax.config import configuration
+from vae_jax.config import Config
 from vae_jax.data import dataset, own, sources
 from vae_jax.report import pictures
 from vae_jax.runs import workdir
 from vae_jax.runs.restore import Say
 
 
-def images_of(config: configuration.Config, given: Options) -> dataset.Split:
+def images_of(config: Config, given: Options) -> dataset.Split:
     """Return the user's own images, fitted to the model, or a split of the run's data."""
     if given.input:
         return own.load_images(given.input, config.data.crop, tuple(config.model.image_shape))
     return split_of(dataset_of(config, given), given.split)
 
 
-def dataset_of(config: configuration.Config, given: Options) -> dataset.Dataset:
+def dataset_of(config: Config, given: Options) -> dataset.Dataset:
     """Return the data that the run was trained on, from where the data lie now."""
     if config.data.source == "array":
         raise errors.UserError("this run was trained on an array given from Python; give images with --input DIR")
@@ -39,7 +39,7 @@ def split_of(loaded: dataset.Dataset, name: str) -> dataset.Split:
     return split
 
 
-def training_images(config: configuration.Config, given: Options) -> np.ndarray:
+def training_images(config: Config, given: Options) -> np.ndarray:
     """Return the run's training images; for a run that was trained on an array, the images of --input."""
     own_images = given.input if config.data.source == "array" else ""
     return images_of(config, given._replace(split="train", input=own_images))["image"]

@@ -8,7 +8,7 @@ import numpy as np
 from vae_jax import errors, models
 from vae_jax.cli import images as cli_images
 from vae_jax.cli.options import Options
-from vae_jax.config import configuration
+from vae_jax.config import Config
 from vae_jax.evaluation import neighbours
 from vae_jax.inference import priors, sampling, stored_priors
 from vae_jax.random import fold_in_name
@@ -37,9 +37,7 @@ def run(path: str, options: Options, say: restore.Say = print) -> None:
         _write_nearest(path, images, found.config, options, say)
 
 
-def _write_nearest(
-    path: str, images: np.ndarray, config: configuration.Config, options: Options, say: restore.Say
-) -> None:
+def _write_nearest(path: str, images: np.ndarray, config: Config, options: Options, say: restore.Say) -> None:
     """Write nearest.png, each row of samples above the training images nearest to them, and .npy, the latter."""
     training = cli_images.training_images(config, options)
     found = neighbours.nearest(images, training)

@@ -29,7 +29,7 @@ class Restored(NamedTuple):
 
     step: int
     variables: dict[str, PyTree]  # {"params", "batch_stats"}, numpy arrays
-    config: dict[str, Any]  # as configuration.to_json wrote it
+    config: dict[str, Any]  # as serialization.to_json wrote it
 
 
 def open_for_training(workdir: pathlib.Path, keep: int) -> ocp.CheckpointManager:
@@ -104,7 +104,7 @@ def read_back(manager: ocp.CheckpointManager, step: int, sums: dict[str, int]) -
         stored = _stored(manager, step)
         numpy_leaf = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), stored)
         args = ocp.args.Composite(state=ocp.args.PyTreeRestore(item=stored, restore_args=numpy_leaf))
-        if integrity.checksums(manager.restore(step, args=args).state) != sums:
+        if integrity.checksums(manager.restore(step, args=args)["state"]) != sums:
             raise ValueError("it holds other numbers than were saved")
     except Exception as error:  # whatever orbax runs into
         raise errors.UserError(
@@ -161,8 +161,8 @@ def restore_state(manager: ocp.CheckpointManager, like: PyTree, warn: Warn = war
         state = ocp.args.PyTreeRestore(item=target, restore_args=restore_args)
         args = ocp.args.Composite(state=state, checksums=ocp.args.JsonRestore())
         restored = manager.restore(step, args=args)
-        integrity.verify(restored.state, restored.checksums)
-        return restored.state
+        integrity.verify(restored["state"], restored["checksums"])
+        return restored["state"]
 
     return _newest(manager, restore, warn)
 
@@ -238,9 +238,9 @@ def _variables(manager: ocp.CheckpointManager, step: int) -> Restored:
     state = ocp.args.PyTreeRestore(item=target, restore_args=numpy_leaf, partial_restore=True)
     args = ocp.args.Composite(state=state, config=ocp.args.JsonRestore(), checksums=ocp.args.JsonRestore())
     restored = manager.restore(step, args=args)
-    integrity.verify(restored.state, restored.checksums)
-    variables = {"params": restored.state[params], "batch_stats": restored.state.get("batch_stats", {})}
-    return Restored(step, variables, restored.config)
+    integrity.verify(restored["state"], restored["checksums"])
+    variables = {"params": restored["state"][params], "batch_stats": restored["state"].get("batch_stats", {})}
+    return Restored(step, variables, restored["config"])
 
 
 def _chosen_step(manager: ocp.CheckpointManager, which: str, directory: pathlib.Path) -> int:

@@ -9,6 +9,7 @@ import zlib
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import tensorstore
 
@@ -29,7 +30,7 @@ def checksums(tree: PyTree) -> dict[str, int]:
     """Return {path of a leaf: crc32 of its bytes, dtype and shape}; a typed key counts as its data."""
     sums = {}
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
-        if isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        if isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
             leaf = jax.random.key_data(leaf)
         array = np.ascontiguousarray(leaf)
         name = jax.tree_util.keystr(path, simple=True, separator="/")

@@ -98,20 +98,10 @@ class SilentWriter(Writer):
     def __init__(self):
         pass
 
-    def write_scalars(self, step: int, split: str, scalars: Scalars) -> None:
+    def _nothing(self, *_: Any, **__: Any) -> None:
         pass
 
-    def write_latents(self, step: int, kl: np.ndarray | None) -> None:
-        pass
-
-    def write_image(self, step: int, name: str, sheet: np.ndarray) -> None:
-        pass
-
-    def write_config(self, config: dict[str, Any]) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
+    write_scalars = write_latents = write_image = write_config = close = _nothing
 
 
 class _Board:
@@ -164,7 +154,8 @@ def _backend(module: str) -> Any:
     """
     hidden = "torch" not in sys.modules
     if hidden:
-        sys.modules["torch"] = None  # makes `import torch` fail, which tensorboardX is prepared for
+        # None makes `import torch` fail, which tensorboardX is prepared for.
+        sys.modules["torch"] = None  # pyright: ignore[reportArgumentType]
     try:
         return importlib.import_module(f"tensorboardX.{module}")
     finally:

@@ -16,7 +16,7 @@ from typing import Any
 import filelock
 
 from vae_jax import errors
-from vae_jax.config import configuration
+from vae_jax.config import Config, serialization
 
 DEEPEST = 256  # characters that the paths of a run's files may have beyond the workdir's
 
@@ -126,7 +126,7 @@ def existing(workdir: str | os.PathLike[str]) -> pathlib.Path:
     return path
 
 
-def read_config(path: pathlib.Path) -> configuration.Config | None:
+def read_config(path: pathlib.Path) -> Config | None:
     """Return the configuration in WORKDIR/config.json, or None if no run was started there.
 
     Raises:
@@ -143,7 +143,7 @@ def read_config(path: pathlib.Path) -> configuration.Config | None:
         ) from None
     if not isinstance(tree, dict):
         raise errors.UserError(f"{file} is not a run's configuration; restore it or choose another workdir")
-    return configuration.from_run(tree)
+    return serialization.from_run(tree)
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from vae_jax import devices, errors
-from vae_jax.config import configuration
+from vae_jax.config import Config, rules, serialization
 from vae_jax.data import dataset as datasets
 from vae_jax.data import sources
 from vae_jax.devices import processes
@@ -24,7 +24,7 @@ RUN_AHEAD_OF_SAVE = 64  # the same while a checkpoint is written, which looking 
 
 
 def train(
-    config: configuration.Config,
+    config: Config,
     workdir_path: str | os.PathLike[str],
     objective: Callable[..., Any] | None = None,
     images: np.ndarray | None = None,
@@ -51,7 +51,7 @@ def train(
     config = config.copy_and_resolve_references().lock()
     if images is not None:
         config.data.source = "array"
-    configuration.validate(config)
+    rules.validate(config)
     path = workdir.create(workdir_path)
     with (
         processes.locked(path),
@@ -73,7 +73,7 @@ def train(
         closing.callback(setup.tolerantly, run, "the last metrics", run.writer.close)
         closing.callback(run.progress.end)
         if processes.leads():
-            workdir.write_json(path / "config.json", configuration.to_json(config))
+            workdir.write_json(path / "config.json", serialization.to_json(config))
         return _loop(run, state, interrupt, began)
 
 
@@ -108,7 +108,7 @@ def _loop(
                 jax.block_until_ready(metrics)
                 run.progress.say(f"first step after {time.monotonic() - began:.1f} s")
                 if not first:
-                    settings = configuration.flatten(configuration.to_json(config))
+                    settings = serialization.flatten(serialization.to_json(config))
                     setup.tolerantly(run, "the configuration for TensorBoard", run.writer.write_config, settings)
                 run.progress.begin(step)
             last = step == num_steps or stopping

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from vae_jax import errors
-from vae_jax.config import configuration
+from vae_jax.config import serialization
 from vae_jax.runs import checkpoint
 from vae_jax.training import setup, train_state
 
@@ -50,7 +50,7 @@ class Saves:
         self.settle()
         self._begun = _Begun(int(state.step), score, last)
         with self._telling():
-            sums = checkpoint.save(self._run.manager, state, configuration.to_json(self._run.config), score)
+            sums = checkpoint.save(self._run.manager, state, serialization.to_json(self._run.config), score)
             self._begun = self._begun._replace(sums=sums)
 
     def settle(self) -> None:

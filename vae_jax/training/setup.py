@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from vae_jax import devices, errors, models
-from vae_jax.config import build, configuration
+from vae_jax.config import Config, build, comparison, serialization
 from vae_jax.data.dataset import Dataset
 from vae_jax.devices import processes
 from vae_jax.devices.runner import Runner
@@ -19,8 +19,6 @@ from vae_jax.evaluation import elbo
 from vae_jax.random import fold_in_name
 from vae_jax.runs import checkpoint, integrity, metric_writer, progress_line, workdir
 from vae_jax.training import optimizers, train_state, train_step
-
-Config = configuration.Config
 
 
 class Run(NamedTuple):
@@ -52,7 +50,7 @@ def check_same_run(stored: Config, asked: Config, path: pathlib.Path) -> None:
     with asked.unlocked():
         if not asked.model.image_shape:
             asked.model.image_shape = stored.model.image_shape
-    differences = configuration.contradictions(stored, asked)
+    differences = comparison.contradictions(stored, asked)
     if differences:
         raise errors.UserError(
             f"{path} holds another run: {'; '.join(differences)}; use its own values, or another --workdir"
@@ -61,7 +59,7 @@ def check_same_run(stored: Config, asked: Config, path: pathlib.Path) -> None:
 
 def resolve(config: Config, dataset: Dataset) -> Config:
     """Fill in what follows from the data, so that the saved configuration describes the model alone."""
-    config = configuration.from_json(configuration.to_json(config))
+    config = serialization.from_json(serialization.to_json(config))
     shape = tuple(int(size) for size in dataset.train["image"].shape[1:])
     number = len(dataset.train["image"])
     if config.model.image_shape and tuple(config.model.image_shape) != shape:
