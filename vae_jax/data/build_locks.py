@@ -1,30 +1,29 @@
-"""Private directories for builds in progress, and the removal of those whose builder has died.
+"""Private directories for cache builds in progress, and the removal of directories whose builder has died.
 
-A builder holds a lock on a file in its directory for as long as it lives; the system releases it however the
-process ends, also on another start of the machine. So a directory whose lock can be had is abandoned.
+A builder holds a file lock inside its directory for as long as its process lives, and the system releases that lock
+however the process ends. A directory whose lock is free is therefore abandoned. Only `vae_jax.data.build` uses this.
 """
 
 import contextlib
-import os
 import shutil
 import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-try:
-    import fcntl
-except ImportError:  # Windows: abandoned directories are told by their age alone
-    fcntl = None
+import filelock
 
 PREFIX = ".building-"
 _LOCK = "lock"
-_OLD = 7 * 24 * 3600.0  # seconds, where there is no lock to ask
+_OLD = 7 * 24 * 3600.0  # seconds; the age of an abandoned directory on a file system that has no locks
 
 
 @contextlib.contextmanager
-def claim(root: Path) -> Iterator[Path]:
-    """An empty directory of our own below `root`, gone at the end unless it was renamed."""
+def private_directory(root: Path) -> Iterator[Path]:
+    """Yield an empty directory below `root` that no other process uses.
+
+    The directory is removed at the end, unless the caller has renamed it by then.
+    """
     holder, lock = _locked_holder(root)
     try:
         directory = holder / "data"
@@ -32,36 +31,36 @@ def claim(root: Path) -> Iterator[Path]:
         yield directory
     finally:
         shutil.rmtree(holder, ignore_errors=True)
-        os.close(lock)
+        lock.release()
 
 
-def _locked_holder(root: Path) -> tuple[Path, int]:
+def _locked_holder(root: Path) -> tuple[Path, filelock.BaseFileLock]:
     while True:
         holder = root / f"{PREFIX}{uuid.uuid4().hex}"
         holder.mkdir()
-        lock = os.open(holder / _LOCK, os.O_CREAT | os.O_RDWR)
-        if fcntl is not None:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        if (holder / _LOCK).exists():
+        lock = filelock.FileLock(holder / _LOCK)
+        with contextlib.suppress(NotImplementedError, FileNotFoundError):  # no locks here, or swept just now
+            lock.acquire()
+        if holder.exists():
             return holder, lock
-        os.close(lock)  # a sweep came between the making and the locking
+        lock.release()  # another process swept the directory before it was locked
 
 
-def sweep(root: Path) -> None:
-    """Remove what dead builders left below `root`."""
+def remove_abandoned(root: Path) -> None:
+    """Remove the directories below `root` whose builders have died."""
     for holder in root.glob(f"{PREFIX}*"):
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, filelock.Timeout):  # Timeout: the builder lives
             _remove_if_abandoned(holder)
 
 
 def _remove_if_abandoned(holder: Path) -> None:
-    if fcntl is None or not (holder / _LOCK).exists():
+    if not (holder / _LOCK).exists():
         if time.time() - holder.stat().st_mtime > _OLD:
             shutil.rmtree(holder)
         return
-    lock = os.open(holder / _LOCK, os.O_RDWR)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # BlockingIOError: its builder lives
-        shutil.rmtree(holder)
-    finally:
-        os.close(lock)
+        with filelock.FileLock(holder / _LOCK, timeout=0):
+            shutil.rmtree(holder)
+    except NotImplementedError:
+        if time.time() - holder.stat().st_mtime > _OLD:
+            shutil.rmtree(holder)
