@@ -31,13 +31,13 @@ def npz(data, recipe: images.Recipe) -> dataset.Dataset:
     if meaning.unused:
         listed = progress.names([progress.printable(entry.describe()) for entry in meaning.unused])
         progress.say(f"not used of {path.name}: {listed}")
-    raw = {name: _read_split(path, name, roles) for name, roles in meaning.splits.items()}
+    raw = {name: _read_split(path, roles, data) for name, roles in meaning.splits.items()}
     label_names = () if meaning.label_names is None else _texts(meaning.label_names)
-    binary = all(roles["image"].key == "imgs" for roles in meaning.splits.values()) and _is_dsprites(meaning)
     raw, found_names = _number_classes(path, raw)
+    wanted_range = tuple(data.value_range) or ((0.0, 1.0) if _is_dsprites(meaning) else ())
     splits = {}
     for name, arrays in raw.items():
-        splits |= _to_splits(path, name, arrays, data, (0.0, 1.0) if binary else tuple(data.value_range))
+        splits |= _to_splits(path, name, arrays, data, wanted_range)
     return in_memory.finish(path.stem, splits, data, recipe, found_names or label_names)
 
 
@@ -82,14 +82,15 @@ def _list_arrays(path: Path) -> array_names.Meaning:
 
 def _is_dsprites(meaning: array_names.Meaning) -> bool:
     """Return whether these are dSprites' arrays, whose pixels are 0 and 1."""
-    return any("latents_classes" == roles["factors"].key for roles in meaning.splits.values() if "factors" in roles)
+    factors = [roles["factors"].key for roles in meaning.splits.values() if "factors" in roles]
+    return any(key.replace("/", "_") == "latents_classes" for key in factors)
 
 
-def _read_split(path: Path, name: str, roles: dict[str, array_files.Entry]) -> dict[str, np.ndarray]:
+def _read_split(path: Path, roles: dict[str, array_files.Entry], data) -> dict[str, np.ndarray]:
     """Read the arrays of one split and check that each has a row for every image."""
     arrays = dict(zip(roles, array_files.read_all(list(roles.values())), strict=True))
-    num_images = roles["image"].shape[0] if roles["image"].shape else 0
-    for role, array in arrays.items():
+    num_images = axes.num_images(arrays["image"], data)
+    for role, array in list(arrays.items()):
         if role == "image":
             continue
         if array.ndim == 0 or len(array) != num_images or array.dtype.kind not in "biufUS":
@@ -143,7 +144,7 @@ def _texts(entry: array_files.Entry) -> tuple[str, ...]:
 def _to_splits(path: Path, name: str, arrays: dict, data, wanted_range: tuple[float, ...]) -> dict[str, dataset.Split]:
     """Bring the images of one split to uint8 [N, H, W, C], and divide them by an array "split" if there is one."""
     what = f"{path}: the array of {name} images"
-    num_images = len(arrays["image"]) if arrays["image"].ndim else 0
+    num_images = axes.num_images(arrays["image"], data)
     image = axes.to_nhwc(what, arrays["image"], data)
     split = {key: values for key, values in arrays.items() if key not in ("image", "split")}
     repeats = len(image) // num_images if num_images else 1

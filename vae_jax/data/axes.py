@@ -11,6 +11,12 @@ LETTERS = "NTHWC"
 FRAMES = ("first", "all")
 
 
+def num_images(array: np.ndarray, data) -> int:
+    """Return the size of the axis N, or 0 where there is none."""
+    place = data.axes.upper().find("N") if data.axes else 0
+    return array.shape[place] if 0 <= place < array.ndim else 0
+
+
 def to_nhwc(what: str, array: np.ndarray, data) -> np.ndarray:
     """Return the images as [N, H, W, C], without copying where that can be helped.
 

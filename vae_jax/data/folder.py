@@ -34,9 +34,10 @@ def load(data, recipe: images.Recipe, report: progress.Report | None = None) -> 
 def _plan(data, path: Path, store, list_path: Path | None, recipe: images.Recipe) -> build.Plan:
     sizes = {member.name: member.size for member in store.members}
     if not sizes:
+        others = f"; it holds {store.unused.counted()}" if store.unused.suffixes else ""
         raise errors.UserError(
             f"there are no images in {path}: set --config.data.dir to a directory (or .zip) of "
-            f"{unused_files.COMMON_SUFFIXES} files"
+            f"{unused_files.COMMON_SUFFIXES} files{others}"
         )
     found = layout.read_layout(sizes, data.layout)
     groups, said = found.groups, found.said

@@ -16,7 +16,7 @@ _FILE = re.compile(
     r"(?P<prefix>.*?)(?P<split>train|t10k|test)[-_. ](?P<kind>images|labels)[-_. ]idx[13][-_. ]ubyte(?P<gz>\.gz)?",
     re.IGNORECASE,
 )
-_DEPTH = 3  # directories below `data.dir` in which files are looked for, such as MNIST/raw
+_DEPTH = 4  # directories below `data.dir` in which files are looked for, such as MNIST/raw
 _DIMENSIONS = {"images": 3, "labels": 1}
 
 Files = dict[tuple[str, str], Path]  # (train or test, images or labels) -> the file

@@ -94,13 +94,13 @@ def assign(path: Path, names: Sequence[str]) -> tuple[dict[str, np.ndarray], lis
 
 
 def _rows_by_name(names: Sequence[str]) -> dict[str, list[int]]:
-    """Index the names by their whole path, their file name, and their file name without suffix."""
+    """Index the names by their path and their file name, both with and without suffix."""
     exact, rows = {}, collections.defaultdict(list)
     for row, name in enumerate(names):
         plain = _plain(name)
         exact.setdefault(plain, []).append(row)
         file = plain.rpartition("/")[2]
-        for short in {file, file.rpartition(".")[0]} - {plain, ""}:
+        for short in {file, file.rpartition(".")[0], plain.rpartition(".")[0]} - {plain, ""}:
             rows[short].append(row)
     return {**rows, **exact}
 

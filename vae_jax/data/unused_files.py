@@ -34,12 +34,18 @@ class Unused:
             self.suffixes[suffix or "suffixless"] += 1
         return hidden or suffix not in images.SUFFIXES
 
+    def counted(self) -> str:
+        """Return the number of files of each suffix, the most common first."""
+        return progress.names([f"{count:,} {suffix}" for suffix, count in self.suffixes.most_common()]) + " files"
+
     def said(self) -> list[str]:
         """Return sentences about what is passed over, none where everything is used."""
         sentences = []
         if self.suffixes:
-            counts = [f"{count:,} {suffix}" for suffix, count in self.suffixes.most_common()]
-            sentences.append(f"not used: {progress.names(counts)} files (images are {COMMON_SUFFIXES} and the like)")
+            sentences.append(
+                f"not used: {self.counted()} (images are read from {COMMON_SUFFIXES} and the like; "
+                "convert what should be used)"
+            )
         if self.runs:
             names = progress.names([progress.printable(name) for name in sorted(self.runs)])
             sentences.append(f"passed over {len(self.runs):,} directories that hold runs: {names}")
