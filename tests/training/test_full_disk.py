@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import vae_jax
-from vae_jax import checkpoint
+from vae_jax.runs import checkpoint
 
 pytestmark = pytest.mark.slow  # each is a training in a process of its own
 
@@ -18,7 +18,7 @@ SCRIPT = """
 import resource, sys
 import jax, numpy as np
 import vae_jax
-from configs import base
+from vae_jax.configs import base
 from vae_jax import errors
 from vae_jax.losses import objectives, reconstruction
 

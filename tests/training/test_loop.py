@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import vae_jax
-from configs import base
 from vae_jax import errors
+from vae_jax.configs import base
 from vae_jax.losses import objectives, reconstruction
 from vae_jax.training import feed, loop
 
@@ -260,7 +260,7 @@ def test_what_does_not_fit_the_data_is_the_users_mistake(tmp_path, fields, image
 
 
 def test_a_second_training_in_a_workdir_is_refused(tmp_path):
-    from vae_jax import workdir
+    from vae_jax.runs import workdir
 
     with workdir.locked(workdir.create(tmp_path)):
         with pytest.raises(errors.UserError, match="another run is training"):

@@ -5,9 +5,8 @@ from typing import Any
 import jax.numpy as jnp
 import optax
 
-from vae_jax import configuration, errors
-
-Config = configuration.Config
+from vae_jax import errors
+from vae_jax.config import Config
 
 NUM_STAGES = 8
 
