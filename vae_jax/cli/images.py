@@ -8,7 +8,7 @@ import numpy as np
 from vae_jax import errors
 from vae_jax.cli.options import Options
 from vae_jax.config import Config
-from vae_jax.data import dataset, own, sources
+from vae_jax.data import dataset, sources, user_images
 from vae_jax.report import pictures
 from vae_jax.runs import workdir
 from vae_jax.runs.restore import Say
@@ -17,7 +17,9 @@ from vae_jax.runs.restore import Say
 def images_of(config: Config, given: Options) -> dataset.Split:
     """Return the user's own images, fitted to the model, or a split of the run's data."""
     if given.input:
-        return own.load_images(given.input, config.data.crop, tuple(config.model.image_shape))
+        return user_images.load_images(
+            given.input, config.data.crop, tuple(config.model.image_shape), data=config.data
+        )
     return split_of(dataset_of(config, given), given.split)
 
 

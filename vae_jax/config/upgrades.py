@@ -17,6 +17,12 @@ ADDED: dict[str, Any] = {
     "model.critic": {"name": "none", "hidden_dims": [1000] * 6},
     "optimizer.critic": {"learning_rate": 1e-4, "b1": 0.5, "b2": 0.9},
     "given": {"objective": "", "model": "", "images": "", "labels": ""},
+    "data.layout": "auto",
+    "data.split_file": "",
+    "data.duplicates": "keep",
+    "data.value_range": [],
+    "data.axes": "",
+    "data.frames": "first",
 }
 
 
