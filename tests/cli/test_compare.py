@@ -5,6 +5,7 @@ import shutil
 
 import main
 from vae_jax import cli
+from vae_jax.cli import options
 
 
 def test_compare_sets_runs_beside_each_other(workdir, tmp_path, capsys):
@@ -34,7 +35,7 @@ def test_compare_draws_what_was_evaluated_and_says_what_was_not(workdir, tmp_pat
     for name in ("a", "b", "never"):
         shutil.copytree(workdir, tmp_path / name)
     (tmp_path / "never" / "metrics.jsonl").write_text("")  # as without a validation split
-    cli.run("compare", f"{tmp_path}/a,{tmp_path}/b,{tmp_path}/never", cli.Options())
+    cli.run("compare", f"{tmp_path}/a,{tmp_path}/b,{tmp_path}/never", options.Compare())
     drawing = (tmp_path / "comparison.svg").read_text()
     assert "elbo of the validation split" in drawing and "never" not in drawing
     assert "never evaluated while training: never" in capsys.readouterr().out

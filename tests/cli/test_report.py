@@ -8,12 +8,12 @@ import numpy as np
 import main
 import vae_jax
 from vae_jax import cli, distributions
-from vae_jax.cli import report
+from vae_jax.cli import options, report
 from vae_jax.runs import restore
 
 
 def test_report_is_one_file_with_everything_in_it(workdir, capsys):
-    cli.run("evaluate", str(workdir), cli.Options())
+    cli.run("evaluate", str(workdir), options.Evaluate())
     assert main.main(["main.py", "--workdir", str(workdir), "--mode", "report"]) == 0
     document = (workdir / "report.html").read_text()
     for section in ("Evaluation", "Training", "Latents over training", "Samples", "Reconstructions", "Latents", "Run"):
@@ -27,7 +27,7 @@ def test_report_is_one_file_with_everything_in_it(workdir, capsys):
 
 def test_a_report_without_the_data_says_what_is_missing(workdir, tmp_path, capsys):
     shutil.copytree(workdir, tmp_path / "moved")
-    cli.run("report", str(tmp_path / "moved"), cli.Options(data_dir="/nowhere"))
+    cli.run("report", str(tmp_path / "moved"), options.Report(data_dir="/nowhere"))
     assert "left out" in capsys.readouterr().out
     document = (tmp_path / "moved" / "report.html").read_text()
     assert "<h2>Samples</h2>" in document and "<h2>Reconstructions</h2>" not in document

@@ -7,7 +7,7 @@ import pathlib
 from typing import Any, NamedTuple
 
 from vae_jax import errors
-from vae_jax.cli.options import Options
+from vae_jax.cli.options import Compare
 from vae_jax.config import configuration
 from vae_jax.report import charts
 from vae_jax.runs import restore, workdir
@@ -24,7 +24,7 @@ class _Run(NamedTuple):
     evaluation: dict[str, float]  # of evaluation.json, by dotted names
 
 
-def run(path: str, options: Options, say: restore.Say = print) -> None:
+def run(path: str, options: Compare, say: restore.Say = print) -> None:
     """Write comparison.md and comparison.svg beside the runs: `path` is their directories, with commas between.
 
     The table has what sets the runs apart, the last evaluation of each training, and of evaluation.json every

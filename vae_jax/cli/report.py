@@ -10,7 +10,7 @@ import numpy as np
 from vae_jax import distributions, errors, models
 from vae_jax.cli import arithmetic, traverse
 from vae_jax.cli import images as cli_images
-from vae_jax.cli.options import Options
+from vae_jax.cli.options import Report
 from vae_jax.config import configuration
 from vae_jax.data import dataset
 from vae_jax.evaluation import neighbours, table
@@ -27,7 +27,7 @@ NUM_PLACED = 1000  # images whose codes are drawn on the plane of two latents
 MIXTURE = "mixture:10"
 
 
-def run(path: str, options: Options, say: restore.Say = print) -> None:
+def run(path: str, options: Report, say: restore.Say = print) -> None:
     """Write report.html, one file with no external requests: configuration, curves, latents, pictures, evaluation."""
     directory = workdir.existing(path)
     step, found = restore.restore_step(path, options.checkpoint, say, allow_import=options.allow_import)
@@ -116,7 +116,7 @@ def _samples(
     directory: pathlib.Path,
     step: int,
     training: distributions.Gaussian | None,
-    options: Options,
+    options: Report,
     say: restore.Say,
 ) -> list[str]:
     """Samples of the prior, of a mixture fitted to the codes where there are images, and the run's own over time."""
@@ -146,7 +146,7 @@ def _nearest(found: restore.RestoredRun, training: np.ndarray) -> str:
 
 
 def _arithmetic(
-    found: restore.RestoredRun, split: dataset.Split, training: distributions.Gaussian, options: Options
+    found: restore.RestoredRun, split: dataset.Split, training: distributions.Gaussian, options: Report
 ) -> str:
     if options.input or "label" not in split:
         return ""

@@ -16,9 +16,9 @@ import jax
 import numpy as np
 
 from vae_jax import distributions, errors
+from vae_jax.inference import prior_names
 from vae_jax.random import fold_in_name
 
-KINDS = "standard, gaussian, mixture:COMPONENTS or aggregate"
 MIXTURE_CODES = 20_000  # a mixture is fitted to this many draws of q(z) or to one an image, whichever is more
 
 
@@ -28,20 +28,6 @@ class Prior(NamedTuple):
     weights: np.ndarray  # [M]
     means: np.ndarray  # [M, D]
     scales: np.ndarray  # [M, D, D], or [M, D]
-
-
-def parse(name: str) -> tuple[str, int]:
-    """Split "mixture:10" into its kind and number of components; the others have one or as many as codes, said as 0.
-
-    Raises:
-        errors.UserError: there is no such prior.
-    """
-    kind, colon, number = name.partition(":")
-    if kind == "mixture" and number.isdigit() and int(number) > 0:
-        return kind, int(number)
-    if kind in ("standard", "gaussian", "aggregate") and not colon:
-        return kind, 0
-    raise errors.UserError(f"--prior={name} is not a prior; use {KINDS}, such as mixture:10")
 
 
 def standard(latent_dim: int) -> Prior:
@@ -58,7 +44,7 @@ def fit(name: str, codes: distributions.Gaussian) -> Prior:
     Raises:
         errors.UserError: no such prior, or too few codes for it.
     """
-    kind, components = parse(name)
+    kind, components = prior_names.parse(name)
     mean, std = np.asarray(codes.mean, np.float64), np.exp(0.5 * np.asarray(codes.logvar, np.float64))
     number, latent_dim = mean.shape
     if kind == "standard":

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from vae_jax.inference import codes, priors
+from vae_jax.inference import codes, prior_names, priors
 from vae_jax.runs import integrity, workdir
 from vae_jax.runs.restore import RestoredRun, Say
 
@@ -21,14 +21,14 @@ def prior(
     so that prior is not kept.
 
     Args:
-        name: a prior that `priors.parse` knows.
+        name: a prior that `prior_names.parse` knows.
         step: the checkpoint's step, which is part of the file's name.
         run: the restored run.
         path: the run's directory.
         training_images: called for the images, uint8 [N, H, W, C], where the prior has to be fitted.
         say: called with a line about where the prior came from.
     """
-    kind, _ = priors.parse(name)
+    kind, _ = prior_names.parse(name)
     if kind == "standard":
         return priors.standard(run.model.latent_dim)
     if run.config.data.source == "array":
