@@ -13,7 +13,7 @@ epochs, i = 0, ..., 7, each slower by 10^(-1/7): 3,280 epochs. `--config.num_epo
 
 from ml_collections import config_dict
 
-from configs import mnist, presets
+from vae_jax.configs import mnist, presets
 
 
 def get_config(name: str = "") -> config_dict.ConfigDict:

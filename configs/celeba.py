@@ -16,7 +16,7 @@ beta = kld_weight * P / 2 in nats.
 
 from ml_collections import config_dict
 
-from configs import base, presets
+from vae_jax.configs import base, presets
 
 PIXELS = 64 * 64 * 3
 

@@ -9,7 +9,7 @@ last tenth of a fixed shuffle of the training images is the validation split.
 
 from ml_collections import config_dict
 
-from configs import base, presets
+from vae_jax.configs import base, presets
 
 
 def get_config(name: str = "") -> config_dict.ConfigDict:

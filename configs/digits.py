@@ -8,7 +8,7 @@ a pixel that at the ELBO's own weight the KL keeps under 4 nats, and samples blu
 
 from ml_collections import config_dict
 
-from configs import base, presets
+from vae_jax.configs import base, presets
 
 
 def get_config(name: str = "") -> config_dict.ConfigDict:

@@ -8,7 +8,7 @@ t10k-labels-idx1-ubyte.gz. Validation is a fixed tenth of the training images; t
 
 from ml_collections import config_dict
 
-from configs import base, presets
+from vae_jax.configs import base, presets
 
 
 def get_config(name: str = "") -> config_dict.ConfigDict:

@@ -10,7 +10,7 @@ late: batches of 128 and a learning rate of 5e-3 bring it sooner (docs/results.m
 
 from ml_collections import config_dict
 
-from configs import base, presets
+from vae_jax.configs import base, presets
 
 
 def get_config(name: str = "") -> config_dict.ConfigDict:

@@ -12,7 +12,6 @@ from typing import Any
 from ml_collections import config_dict
 
 from vae_jax import errors
-from vae_jax.config.configuration import nearest
 
 
 def _beta(beta: float = 1.0, warmup_steps: int = 0) -> dict[str, Any]:
@@ -67,7 +66,7 @@ def apply(config: config_dict.ConfigDict, name: str, recipes: tuple[str, ...] = 
     if not name:
         return config
     if name not in PRESETS:
-        raise errors.UserError(f"unknown recipe or preset {name!r}; {nearest(name, (*PRESETS, *recipes))}")
+        raise errors.UserError(f"unknown recipe or preset {name!r}; {errors.did_you_mean(name, (*PRESETS, *recipes))}")
     for field, value in PRESETS[name].items():
         if field == "range":
             config.data.range = value

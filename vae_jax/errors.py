@@ -1,4 +1,7 @@
-"""The two ways a run ends early that are not faults of this code."""
+"""The errors that are not faults of this code, and the words that their messages share."""
+
+import difflib
+from collections.abc import Iterable
 
 
 class UserError(Exception):
@@ -28,3 +31,10 @@ class Interrupted(SystemExit):
 
     def __init__(self, signal_number: int):
         super().__init__(128 + signal_number)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return "did you mean a or b?" for a name that is not among the known names, or the known names."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"

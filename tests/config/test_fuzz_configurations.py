@@ -16,13 +16,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import vae_jax
-from configs import digits, presets
 from vae_jax import errors
 from vae_jax.cli import parse
-from vae_jax.config import build, configuration
+from vae_jax.config import build, comparison, rules, serialization
+from vae_jax.configs import digits, presets
 from vae_jax.training import optimizers, train_state
 
-FIELDS = sorted(name for name in configuration.flatten(digits.get_config()) if name != "num_steps")
+FIELDS = sorted(name for name in serialization.flatten(digits.get_config()) if name != "num_steps")
 NUMBERS = [
     "0",
     "1",
@@ -102,7 +102,7 @@ json_values = st.recursive(
 @st.composite
 def damaged_trees(draw):
     """A configuration as JSON, in which up to three fields or sections are replaced, taken away or added."""
-    tree = json.loads(json.dumps(configuration.to_json(digits.get_config(draw(st.sampled_from([*presets.PRESETS]))))))
+    tree = json.loads(json.dumps(serialization.to_json(digits.get_config(draw(st.sampled_from([*presets.PRESETS]))))))
     tree["model"]["image_shape"] = [8, 8, 1]
     for name, value in draw(valid_changes):
         *sections, field = name.split(".")
@@ -124,8 +124,8 @@ def damaged_trees(draw):
 
 def build_all(config, trace=True):
     """Everything that a run makes of a configuration before compilation; to `trace`, its state as shapes."""
-    configuration.validate(config)
-    config = configuration.from_json(json.loads(json.dumps(configuration.to_json(config))))
+    rules.validate(config)
+    config = serialization.from_json(json.loads(json.dumps(serialization.to_json(config))))
     with config.unlocked():
         config.model.image_shape = config.model.image_shape or (8, 8, 1)
     model = build.make_model(config, allow_import=False)
@@ -172,9 +172,9 @@ def test_stored_configurations_build_or_are_refused(long):
     @given(tree=damaged_trees())
     def check(tree):
         try:
-            config = configuration.from_json(tree)
+            config = serialization.from_json(tree)
             built.append(build_all(config, trace=len(built) % 10 == 0))
-            configuration.contradictions(config, digits.get_config())
+            comparison.contradictions(config, digits.get_config())
         except errors.UserError as error:
             assert "\n" not in str(error)
 
@@ -194,7 +194,7 @@ def test_valid_configurations_train_a_step(tmp_path, number):
     @given(tree=damaged_trees(), data=st.data())
     def collect(tree, data):
         assume(len(chosen) < number)
-        config = configuration.from_json(tree)
+        config = serialization.from_json(tree)
         try:
             chosen.append(build_all(config, trace=False))
         except errors.UserError:

@@ -6,8 +6,8 @@ import numpy as np
 import optax
 import pytest
 
-from vae_jax.runs import checkpoint
 from vae_jax import errors
+from vae_jax.runs import checkpoint
 from vae_jax.training import train_state
 
 

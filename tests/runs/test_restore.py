@@ -10,7 +10,6 @@ import main
 import vae_jax
 from vae_jax import cli, errors
 from vae_jax.cli import options
-from vae_jax.cli import options
 
 
 def test_a_restored_run_samples_the_same_images_for_the_same_key(workdir):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import vae_jax
-from configs import base
 from vae_jax import errors
+from vae_jax.configs import base
 from vae_jax.runs import checkpoint
 from vae_jax.training import loop, saves
 

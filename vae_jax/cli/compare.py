@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from vae_jax import errors
 from vae_jax.cli.options import Compare
-from vae_jax.config import configuration
+from vae_jax.config import serialization
 from vae_jax.report import charts
 from vae_jax.runs import restore, workdir
 
@@ -54,9 +54,9 @@ def run(path: str, options: Compare, say: restore.Say = print) -> None:
 def _read(directory: pathlib.Path, parent: pathlib.Path) -> _Run:
     config = workdir.read_config(directory)
     evals = [line for line in workdir.read_lines(directory / "metrics.jsonl") if line.get("split") == "eval"]
-    flat = configuration.flatten(configuration.to_json(config)) if config is not None else {}
+    flat = serialization.flatten(serialization.to_json(config)) if config is not None else {}
     return _Run(
-        str(directory.relative_to(parent)), flat, evals, configuration.flatten(workdir.read_evaluation(directory))
+        str(directory.relative_to(parent)), flat, evals, serialization.flatten(workdir.read_evaluation(directory))
     )
 
 

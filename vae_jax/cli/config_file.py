@@ -16,7 +16,7 @@ from ml_collections import config_flags
 
 import vae_jax
 from vae_jax import errors
-from vae_jax.config import configuration
+from vae_jax.config import Config, serialization
 
 BUNDLED = pathlib.Path(vae_jax.__file__).resolve().parent / "configs"
 DEFAULT = "configs/digits.py"
@@ -51,7 +51,7 @@ def find(path: str) -> pathlib.Path:
     raise errors.UserError(f"no config file {path}; give the path of one, or a bundled one: {', '.join(known)}")
 
 
-def load(path: str, recipe: str) -> configuration.Config:
+def load(path: str, recipe: str) -> Config:
     """Return get_config(recipe) of a config file.
 
     Raises:
@@ -70,7 +70,7 @@ def load(path: str, recipe: str) -> configuration.Config:
         raise errors.UserError(f"{path} has no recipes; leave out :{recipe}")
     with _naming_the_line(file):
         config = module.get_config(recipe) if recipe else module.get_config()
-    if not isinstance(config, configuration.Config):
+    if not isinstance(config, Config):
         raise errors.UserError(f"{path}: get_config() must return a ConfigDict, not {config!r}; see configs/digits.py")
     return config
 
@@ -88,17 +88,17 @@ def _naming_the_line(file: pathlib.Path) -> Iterator[None]:
         raise errors.UserError(f"{place}: {type(error).__name__}: {error}") from None
 
 
-def override(config: configuration.Config, words: list[str]) -> configuration.Config:
+def override(config: Config, words: list[str]) -> Config:
     """Return the config with the words `--config.a.b=value` applied, each value of the type of its field.
 
     Raises:
         errors.UserError: there is no such field, or the value is of another type.
     """
-    known = {name for name, value in configuration.flatten(config).items() if not isinstance(value, dict)}
+    known = {name for name, value in serialization.flatten(config).items() if not isinstance(value, dict)}
     for word in words:
         field = word.lstrip("-").split("=")[0].removeprefix("noconfig.").removeprefix("config.")
         if field not in known:
-            raise errors.UserError(f"--config.{field} is not a field; {configuration.nearest(field, known)}")
+            raise errors.UserError(f"--config.{field} is not a field; {errors.did_you_mean(field, known)}")
     values = flags.FlagValues()
     arguments = ["", *words]
     try:
@@ -109,10 +109,12 @@ def override(config: configuration.Config, words: list[str]) -> configuration.Co
     return _with_home(holder.value)
 
 
-def _with_home(config: configuration.Config) -> configuration.Config:
+def _with_home(config: Config) -> Config:
     """Return the config with a leading ~ of its paths replaced by the home directory."""
     data = config.get("data")
-    if isinstance(data, configuration.Config):
+    if isinstance(data, Config):
         with data.unlocked():
-            data.update({name: os.path.expanduser(data[name]) for name in PATHS if isinstance(data.get(name), str)})
+            for name in PATHS:
+                if isinstance(value := data.get(name), str):
+                    data[name] = os.path.expanduser(value)
     return config

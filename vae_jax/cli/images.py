@@ -7,21 +7,21 @@ import numpy as np
 
 from vae_jax import errors
 from vae_jax.cli.options import Images, RunData, Sample
-from vae_jax.config import configuration
+from vae_jax.config import Config
 from vae_jax.data import dataset, own, sources
 from vae_jax.report import pictures
 from vae_jax.runs import workdir
 from vae_jax.runs.restore import Say
 
 
-def images_of(config: configuration.Config, options: Images) -> dataset.Split:
+def images_of(config: Config, options: Images) -> dataset.Split:
     """Return the images of --input, fitted to the model, or else the split of the run's data that --split names."""
     if options.input:
         return own.load_images(options.input, config.data.crop, tuple(config.model.image_shape))
     return split_of(dataset_of(config, options), options.split)
 
 
-def dataset_of(config: configuration.Config, options: RunData) -> dataset.Dataset:
+def dataset_of(config: Config, options: RunData) -> dataset.Dataset:
     """Return the data that the run was trained on, from the place where they are now.
 
     Raises:
@@ -50,7 +50,7 @@ def split_of(loaded: dataset.Dataset, name: str) -> dataset.Split:
     return split
 
 
-def training_images(config: configuration.Config, options: Images | Sample) -> np.ndarray:
+def training_images(config: Config, options: Images | Sample) -> np.ndarray:
     """Return the run's training images; for a run that was trained on arrays, the images of --input."""
     if config.data.source == "array":
         return images_of(config, Images(input=options.input))["image"]

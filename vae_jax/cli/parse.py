@@ -12,7 +12,6 @@ from absl import flags
 
 from vae_jax import errors
 from vae_jax.cli import config_file, options, values
-from vae_jax.config import configuration
 
 COMMON = {
     "mode": ("train", f"What is done: {', '.join(options.MODES)}."),
@@ -67,7 +66,7 @@ def mode_of(words: list[str]) -> str:
         if name in ("--mode", "-mode"):
             mode = value if equals else " ".join(words[index + 1 : index + 2])
     if mode not in options.MODES:
-        raise errors.UserError(f"--mode={mode} is not a mode; {configuration.nearest(mode, options.MODES)}")
+        raise errors.UserError(f"--mode={mode} is not a mode; {errors.did_you_mean(mode, options.MODES)}")
     return mode
 
 
@@ -130,4 +129,4 @@ def _refusal(word: str, mode: str) -> str:
     if plain in known or plain.startswith("config."):
         fields = ["config.FIELD"] if mode == "train" else []
         return f"--mode {mode} takes no --{name}; it takes {', '.join(f'--{flag}' for flag in [*taken, *fields])}"
-    return f"{word} is not a flag; {configuration.nearest(f'--{name}', [f'--{flag}' for flag in taken])}"
+    return f"{word} is not a flag; {errors.did_you_mean(f'--{name}', [f'--{flag}' for flag in taken])}"

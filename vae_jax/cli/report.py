@@ -11,7 +11,7 @@ from vae_jax import distributions, errors, models
 from vae_jax.cli import arithmetic, traverse
 from vae_jax.cli import images as cli_images
 from vae_jax.cli.options import Report
-from vae_jax.config import configuration
+from vae_jax.config import serialization
 from vae_jax.data import dataset
 from vae_jax.evaluation import neighbours, table
 from vae_jax.inference import codes, sampling, stored_priors
@@ -206,7 +206,7 @@ def _plane(found: restore.RestoredRun, split: dataset.Split) -> list[str]:
 
 
 def _description(found: restore.RestoredRun, step: int) -> list[str]:
-    config = configuration.to_json(found.config)
+    config = serialization.to_json(found.config)
     layers = models.parameter_table(found.variables)
     brief = {
         "checkpoint": step,

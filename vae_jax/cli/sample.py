@@ -8,7 +8,7 @@ import numpy as np
 from vae_jax import errors, models
 from vae_jax.cli import images as cli_images
 from vae_jax.cli.options import Sample
-from vae_jax.config import configuration
+from vae_jax.config import Config
 from vae_jax.evaluation import neighbours
 from vae_jax.inference import priors, sampling, stored_priors
 from vae_jax.random import fold_in_name
@@ -41,7 +41,7 @@ def run(path: str, options: Sample, say: restore.Say = print) -> None:
         _write_nearest(path, images, found.config, options, say)
 
 
-def _check_input(config: configuration.Config, options: Sample) -> None:
+def _check_input(config: Config, options: Sample) -> None:
     """Refuse --input where nothing reads it: training images are read for --prior and --nearest alone."""
     if options.input and config.data.source != "array":
         raise errors.UserError(
@@ -51,7 +51,7 @@ def _check_input(config: configuration.Config, options: Sample) -> None:
         raise errors.UserError("--input is read with --prior or --nearest only; add one of them, or leave --input out")
 
 
-def _write_nearest(path: str, images: np.ndarray, config: configuration.Config, options: Sample, say: restore.Say):
+def _write_nearest(path: str, images: np.ndarray, config: Config, options: Sample, say: restore.Say):
     """Write nearest.png, rows of samples above their nearest training images, and nearest.npy, the latter alone."""
     training = cli_images.training_images(config, options)
     found = neighbours.nearest(images, training)

@@ -12,11 +12,10 @@ from typing import Any
 import jax
 
 from vae_jax import errors, models
-from vae_jax.config import configuration
+from vae_jax.config import Config, serialization
 from vae_jax.data import batches
 from vae_jax.losses import objectives, penalties, rate, reconstruction
 
-Config = configuration.Config
 Functions = Mapping[str, Callable[..., Any]]
 
 
@@ -89,7 +88,7 @@ def make_eval_objective(config: Config, num_data: int, *, allow_import: bool = T
     """
     if not _has_discriminator(config):
         return make_objective(config, num_data, allow_import=allow_import)
-    plain = configuration.from_json(configuration.to_json(config)).unlock()
+    plain = serialization.from_json(serialization.to_json(config)).unlock()
     plain.objective.name, plain.objective.options = "elbo", {}
     return make_objective(plain, num_data, allow_import=allow_import)
 
@@ -159,7 +158,7 @@ def _listed(names: Iterable[str]) -> str:
 
 def _value(value: Any) -> Any:
     """A section {"schedule": NAME, ...} as the optax schedule of that name; anything else as it is."""
-    if not isinstance(value, configuration.Config):
+    if not isinstance(value, Config):
         return value
     import optax  # here alone: a trained model is built without it, but for such a section
 
@@ -173,10 +172,10 @@ def _value(value: Any) -> Any:
 
 def _lookup(name: str, functions: Functions, where: str, allow_import: bool) -> Callable[..., Any]:
     if not isinstance(name, str):
-        raise errors.UserError(f"{where}={name!r} is not a name; {configuration.nearest('', functions)}")
+        raise errors.UserError(f"{where}={name!r} is not a name; {errors.did_you_mean('', functions)}")
     if ":" not in name:
         if name not in functions:
-            raise errors.UserError(f"{where}={name!r} is not known; {configuration.nearest(name, functions)}")
+            raise errors.UserError(f"{where}={name!r} is not known; {errors.did_you_mean(name, functions)}")
         return functions[name]
     if not allow_import:
         raise errors.UserError(f"{where} is {name!r}, code outside this project; say --allow_import to import it")

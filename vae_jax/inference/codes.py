@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from vae_jax import distributions
-from vae_jax.config import configuration
+from vae_jax.config import Config
 from vae_jax.data import batches
 from vae_jax.evaluation import collapse
 from vae_jax.inference import sampling
@@ -32,7 +32,7 @@ def chosen(num_data: int) -> np.ndarray | slice:
     return np.sort(np.random.default_rng(0).choice(num_data, MAX_IMAGES, replace=False))
 
 
-def is_deterministic(config: configuration.Config) -> bool:
+def is_deterministic(config: Config) -> bool:
     """Whether the decoder was trained on the codes' means alone, so that their variance means nothing."""
     return config.objective.name == "wae" and config.objective.options.get("deterministic", True)
 

@@ -1,7 +1,9 @@
 """Whether arrays are what was saved, of the model that is asked for, and no larger than their files can hold."""
 
+import errno
 import json
 import math
+import os
 import pathlib
 import zlib
 from typing import Any
@@ -17,6 +19,10 @@ PyTree = Any
 # What arrays may claim of memory: so many times their files' bytes (weights hardly compress), and a little (zeros do).
 CLAIM_RATIO = 16
 CLAIM_BYTES = 16 * 2**20
+
+# Errors of the system that say nothing of a file's content, and the words of tensorstore, which raises ValueError.
+_OUTSIDE = [errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOTCONN, errno.ESTALE]
+_OUTSIDE_WORDS = ["PERMISSION_DENIED", "RESOURCE_EXHAUSTED", *map(os.strerror, _OUTSIDE)]
 
 
 def checksums(tree: PyTree) -> dict[str, int]:
@@ -39,12 +45,28 @@ def verify(tree: PyTree, expected: dict[str, int]) -> None:
             raise ValueError(f"checksum of {name} does not match")
 
 
+def is_damage(error: BaseException | None) -> bool:
+    """Return whether an error in restoring arrays may come of the files' content, and not of rights, memory or disk.
+
+    Args:
+        error: what orbax or tensorstore raised; what caused it is looked at too.
+    """
+    while error is not None:
+        if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _OUTSIDE):
+            return False
+        if any(words in str(error) for words in _OUTSIDE_WORDS):
+            return False
+        error = error.__cause__ or error.__context__
+    return True
+
+
 def check_claims(directory: pathlib.Path) -> None:
     """Raise ValueError if the arrays stored in a directory claim more memory, whole or in chunks, than can be there.
 
     Reading believes an array's header: it takes the memory first, and dies of it in a way that cannot be caught.
     """
-    store = tensorstore.KvStore.open({"driver": "ocdbt", "base": f"file://{directory}/"}).result()
+    base = {"driver": "file", "path": f"{directory}/"}  # a URL would have its special characters read
+    store = tensorstore.KvStore.open({"driver": "ocdbt", "base": base}).result()
     keys = store.list().result()
     files = [file for file in directory.rglob("*") if file.is_file()]
     if any(key.endswith(b"zarr.json") for key in keys) or any(file.name in (".zarray", "zarr.json") for file in files):

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 
 from vae_jax import models
-from vae_jax.config import build, configuration
+from vae_jax.config import Config, build, rules, serialization
 from vae_jax.runs import checkpoint, integrity, workdir
 
 Say = Callable[[str], None]
@@ -19,7 +19,7 @@ class RestoredRun(NamedTuple):
 
     model: models.VAE
     variables: dict[str, Any]
-    config: configuration.Config
+    config: Config
 
 
 def restore_step(
@@ -27,8 +27,8 @@ def restore_step(
 ) -> tuple[int, RestoredRun]:
     """Return the step of the checkpoint that `restore` takes, and what `restore` returns."""
     saved = checkpoint.restore_variables(workdir.existing(path), which, say)
-    config = configuration.from_run(saved.config)
-    configuration.validate(config)
+    config = serialization.from_run(saved.config)
+    rules.validate(config)
     model = build.make_model(config, allow_import=allow_import)
     expected = jax.eval_shape(functools.partial(models.init, model), jax.random.key(0))
     integrity.check_same_model(saved.variables, expected)

@@ -5,11 +5,15 @@ import fcntl
 import json
 import os
 import pathlib
+import re
 from collections.abc import Iterator
 from typing import Any
 
-from vae_jax.config import configuration
+from vae_jax.config import Config, serialization
 from vae_jax import errors
+
+
+DEEPEST = 256  # characters that the paths of a run's files may have beyond the workdir's
 
 
 def write_atomically(path: pathlib.Path, data: bytes) -> None:
@@ -52,18 +56,39 @@ def read_evaluation(path: pathlib.Path) -> dict[str, Any]:
         raise errors.UserError(f"{file} cannot be read as JSON ({error}); evaluate again, or remove it") from None
 
 
+def absolute(workdir: str | os.PathLike[str]) -> pathlib.Path:
+    """Return the absolute path of a directory as the user wrote it; a leading `~` is the home directory.
+
+    Raises:
+        errors.UserError: the text is empty or a URL, which is no path of a file system, or there is no such user.
+    """
+    text = os.fsdecode(workdir)
+    if not text or "\0" in text:
+        raise errors.UserError(f"workdir {text!r} is no path; give the path of a directory by --workdir")
+    if url := re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", text):
+        remedy = f"give {text[url.end() :]}" if url[1] == "file" else "mount it and give the path where it is mounted"
+        raise errors.UserError(f"workdir {text} is a URL, and runs are kept on file systems alone; {remedy}")
+    try:
+        return pathlib.Path(text).expanduser().absolute()
+    except RuntimeError as error:
+        raise errors.UserError(f"workdir {text} cannot be found ({error}); choose another --workdir") from None
+
+
 def create(workdir: str | os.PathLike[str]) -> pathlib.Path:
     """Create the directory and return its absolute path.
 
     Raises:
-        errors.UserError: it is a file, or it cannot be written.
+        errors.UserError: it is a file or no path, or it cannot be written.
     """
-    path = pathlib.Path(workdir).expanduser().absolute()
+    path = absolute(workdir)
     try:
         path.mkdir(parents=True, exist_ok=True)
-        probe = path / f".probe.{os.getpid()}"
-        probe.touch()
-        probe.unlink(missing_ok=True)  # another process's on another machine may have its name
+        # The probe's path is as long as the longest one that a run writes; the system counts "/." without effect.
+        probe = f"{path}{'/.' * (DEEPEST // 2)}/.probe.{os.getpid()}"
+        with open(probe, "a"):
+            pass
+        with contextlib.suppress(FileNotFoundError):  # a process on another machine may have removed its own
+            os.unlink(probe)
     except OSError as error:
         reason = "is a file" if path.is_file() else f"cannot be written ({error.strerror})"
         raise errors.UserError(f"workdir {workdir} {reason}; choose another --workdir") from None
@@ -76,14 +101,18 @@ def existing(workdir: str | os.PathLike[str]) -> pathlib.Path:
     Raises:
         errors.UserError: there is no run in it.
     """
-    path = pathlib.Path(workdir).expanduser().absolute()
-    if not (path / "checkpoints").is_dir():
-        reason = "does not exist" if not path.exists() else "holds no checkpoint"
+    path = absolute(workdir)
+    try:
+        holds, exists = (path / "checkpoints").is_dir(), path.exists()
+    except OSError as error:
+        raise errors.UserError(f"workdir {workdir} cannot be read ({error.strerror}); choose another one") from None
+    if not holds:
+        reason = "holds no checkpoint" if exists else "does not exist"
         raise errors.UserError(f"workdir {workdir} {reason}; train one first: python main.py --workdir {workdir}")
     return path
 
 
-def read_config(path: pathlib.Path) -> configuration.Config | None:
+def read_config(path: pathlib.Path) -> Config | None:
     """Return the configuration in WORKDIR/config.json, or None if no run was started there.
 
     Raises:
@@ -100,7 +129,7 @@ def read_config(path: pathlib.Path) -> configuration.Config | None:
         ) from None
     if not isinstance(tree, dict):
         raise errors.UserError(f"{file} is not a run's configuration; restore it or choose another workdir")
-    return configuration.from_run(tree)
+    return serialization.from_run(tree)
 
 
 @contextlib.contextmanager

@@ -10,11 +10,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from vae_jax import errors
-from vae_jax.config import configuration
+from vae_jax import devices, errors
+from vae_jax.config import Config, rules, serialization
 from vae_jax.data import dataset as datasets
 from vae_jax.data import sources
-from vae_jax.devices import parallel, processes
+from vae_jax.devices import processes
 from vae_jax.evaluation import elbo
 from vae_jax.runs import checkpoint, orbax_noise, workdir
 from vae_jax.training import feed, interrupts, saves, setup, sheets, train_state
@@ -24,7 +24,7 @@ RUN_AHEAD_OF_SAVE = 64  # the same while a checkpoint is written, which looking 
 
 
 def train(
-    config: configuration.Config,
+    config: Config,
     workdir_path: str | os.PathLike[str],
     objective: Callable[..., Any] | None = None,
     images: np.ndarray | None = None,
@@ -51,7 +51,7 @@ def train(
     config = config.copy_and_resolve_references().lock()
     if images is not None:
         config.data.source = "array"
-    configuration.validate(config)
+    rules.validate(config)
     path = workdir.create(workdir_path)
     with (
         processes.locked(path),
@@ -66,14 +66,14 @@ def train(
         with processes.leader_first("data"):
             dataset = sources.load(config.data) if images is None else _from_array(images, config.data.valid_fraction)
         config = setup.resolve(config, dataset)
-        mesh = parallel.make_mesh()
-        parallel.check_devices(config.parallel, config.data.batch_size, mesh)
+        mesh = devices.make_mesh()
+        devices.check_devices(config.parallel, config.data.batch_size, mesh)
         run, state = setup.open_run(config, path, dataset, objective, mesh, init_from)
         closing.callback(checkpoint.close, run.manager)
         closing.callback(setup.tolerantly, run, "the last metrics", run.writer.close)
         closing.callback(run.progress.end)
         if processes.leads():
-            workdir.write_json(path / "config.json", configuration.to_json(config))
+            workdir.write_json(path / "config.json", serialization.to_json(config))
         return _loop(run, state, interrupt, began)
 
 
@@ -108,7 +108,7 @@ def _loop(
                 jax.block_until_ready(metrics)
                 run.progress.say(f"first step after {time.monotonic() - began:.1f} s")
                 if not first:
-                    settings = configuration.flatten(configuration.to_json(config))
+                    settings = serialization.flatten(serialization.to_json(config))
                     setup.tolerantly(run, "the configuration for TensorBoard", run.writer.write_config, settings)
                 run.progress.begin(step)
             last = step == num_steps or stopping
@@ -196,7 +196,7 @@ def _divergence(run: setup.Run, step: int, metrics: Any, offset: int) -> str:
 def _evaluate(run: setup.Run, state: train_state.TrainState, step: int) -> float:
     variables = train_state.inference_variables(state)
     images = run.dataset.valid["image"]
-    put = functools.partial(parallel.put_batch, mesh=run.mesh)
+    put = functools.partial(devices.put_batch, mesh=run.mesh)
     metrics = elbo.evaluate(run.eval_step, variables, images, run.config.data.batch_size, run.keys["eval"], step, put)
     setup.tolerantly(run, "metrics", run.writer.write_scalars, step, "eval", metrics)
     numbers = "  ".join(

@@ -6,9 +6,7 @@ import jax.numpy as jnp
 import optax
 
 from vae_jax import errors
-from vae_jax.config import configuration
-
-Config = configuration.Config
+from vae_jax.config import Config
 
 NUM_STAGES = 8
 

@@ -10,16 +10,15 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from vae_jax import errors, models
-from vae_jax.config import build, configuration
+from vae_jax import devices, errors, models
+from vae_jax.config import Config, build, comparison, serialization
 from vae_jax.data.dataset import Dataset
-from vae_jax.devices import parallel, processes
+from vae_jax.devices import processes
+from vae_jax.devices.runner import Runner
 from vae_jax.evaluation import elbo
 from vae_jax.random import fold_in_name
 from vae_jax.runs import checkpoint, integrity, metric_writer, workdir
 from vae_jax.training import optimizers, train_state, train_step
-
-Config = configuration.Config
 
 
 class Run(NamedTuple):
@@ -30,7 +29,7 @@ class Run(NamedTuple):
     dataset: Dataset
     num_steps: int
     model: models.VAE
-    runner: parallel.Runner
+    runner: Runner
     eval_step: Callable[..., Any]
     mesh: Any
     manager: Any
@@ -51,7 +50,7 @@ def check_same_run(stored: Config, asked: Config, path: pathlib.Path) -> None:
     with asked.unlocked():
         if not asked.model.image_shape:
             asked.model.image_shape = stored.model.image_shape
-    differences = configuration.contradictions(stored, asked)
+    differences = comparison.contradictions(stored, asked)
     if differences:
         raise errors.UserError(
             f"{path} holds another run: {'; '.join(differences)}; use its own values, or another --workdir"
@@ -60,7 +59,7 @@ def check_same_run(stored: Config, asked: Config, path: pathlib.Path) -> None:
 
 def resolve(config: Config, dataset: Dataset) -> Config:
     """Fill in what follows from the data, so that the saved configuration describes the model alone."""
-    config = configuration.from_json(configuration.to_json(config))
+    config = serialization.from_json(serialization.to_json(config))
     shape = tuple(int(size) for size in dataset.train["image"].shape[1:])
     number = len(dataset.train["image"])
     if config.model.image_shape and tuple(config.model.image_shape) != shape:
@@ -107,7 +106,7 @@ def open_run(
         variables = _initial_weights(init_from, variables)
     create = functools.partial(train_state.create_state, tx=tx, ema=config.ema_decay > 0)
     state = jax.jit(create)(variables, key=keys["loop"])  # one program, not one for each shape of its zeros
-    state = parallel.replicate(state, mesh)
+    state = devices.replicate(state, mesh)
     restored = checkpoint.restore_state(manager, state, warn=progress.say)
     if restored is not None:
         state = restored
@@ -144,12 +143,12 @@ def tolerantly(run: Run, what: str, write: Callable[..., None], *arguments: Any)
 
 def _make_runner(
     config: Config, mesh: Any, model: Any, objective: Any, make_step: Callable[..., Any], prepare: Callable[..., Any]
-) -> parallel.Runner:
+) -> Runner:
     if config.parallel == "pmap":
-        axis = parallel.AXIS
-        step_fn = make_step(model.clone(axis_name=axis), parallel.sliced(objective), axis_name=axis)
-        return parallel.pmap_runner(train_step.make_train_call(step_fn, prepare), mesh)
-    return parallel.jit_runner(train_step.make_train_call(make_step(model, objective), prepare), mesh)
+        axis = devices.AXIS
+        step_fn = make_step(model.clone(axis_name=axis), devices.sliced(objective), axis_name=axis)
+        return devices.pmap_runner(train_step.make_train_call(step_fn, prepare), mesh)
+    return devices.jit_runner(train_step.make_train_call(make_step(model, objective), prepare), mesh)
 
 
 def _initial_weights(init_from: Any, variables: Any) -> Any:

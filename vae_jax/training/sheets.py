@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from vae_jax import devices
 from vae_jax.data import batches
-from vae_jax.devices import parallel, processes
+from vae_jax.devices import processes
 from vae_jax.inference import sampling
 from vae_jax.report import pictures
 from vae_jax.training import setup, train_state
@@ -22,7 +23,7 @@ def draw(run: setup.Run, state: train_state.TrainState, step: int) -> None:
     """
     if not processes.leads():
         return
-    variables = parallel.local(train_state.inference_variables(state))
+    variables = devices.local(train_state.inference_variables(state))
     images = np.asarray((run.dataset.valid or run.dataset.train)["image"][:NUM_CODES])
     posterior = sampling.encode(run.model, variables, batches.binarized(images, run.config.data.binarize))
     kl = np.asarray(posterior.kl()).mean(0) if hasattr(posterior, "kl") else None

@@ -1,102 +1,17 @@
-"""A run's configuration: as JSON and back, checked field by field, compared on resume.
+"""The values that each field of a configuration may take.
 
-The fields and their defaults stand in `configs/base.py`; here is what values they may take.
+The fields and their defaults are in `configs/base.py`. Keywords of the objective's functions are checked by `build`,
+which knows the functions.
 """
 
-import difflib
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from ml_collections import config_dict
 
 from vae_jax import errors
-
-Config = config_dict.ConfigDict
-
-# A run may be resumed with other values of these; everything else shapes its result.
-MAY_CHANGE = (
-    "num_epochs",
-    "num_steps",
-    "log_every",
-    "eval_every",
-    "checkpoint_every",
-    "image_every",
-    "keep",
-    "max_skips",
-    "data.dir",
-    "data.cache_dir",
-    "data.placement",
-)
-
-# Fields that runs were saved before, and the value that those were made with. A new field gets its line here.
-ADDED = {"data.valid_fraction": 0.1}
-
-
-def to_json(config: Config) -> dict[str, Any]:
-    """Return the configuration as plain dicts, numbers, strings and lists, references resolved."""
-    return config.to_dict()
-
-
-def from_json(tree: dict[str, Any]) -> Config:
-    """Rebuild a locked ConfigDict from `to_json`'s dict as JSON gives it back (lists become tuples).
-
-    Raises:
-        errors.UserError: no configuration could be this; whether its values can be is `validate`'s to say.
-    """
-
-    def restore(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {name: restore(item) for name, item in value.items()}
-        return tuple(restore(item) for item in value) if isinstance(value, list) else value
-
-    try:
-        return config_dict.ConfigDict(restore(tree), convert_dict=True).lock()
-    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
-        raise errors.UserError(f"this is not a run's configuration ({error}); restore it from where it was") from None
-
-
-def from_run(tree: dict[str, Any]) -> Config:
-    """Rebuild what a run stored, by `from_json`, with the fields of ADDED that are younger than the run."""
-    config = from_json(tree).unlock()
-    for name, value in ADDED.items():
-        section, _, field = name.rpartition(".")
-        holder = _at(config, section)
-        if isinstance(holder, config_dict.ConfigDict) and field not in holder:
-            holder[field] = value
-    return config.lock()
-
-
-def flatten(config: Config | dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return {dotted field name: value}; an empty section appears as itself."""
-    flat: dict[str, Any] = {}
-    for name, value in config.items():
-        if isinstance(value, config_dict.ConfigDict | dict) and len(value):
-            flat |= flatten(value, f"{prefix}{name}.")
-        else:
-            flat[prefix + name] = list(value) if isinstance(value, tuple) else value
-    return flat
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return "did you mean a or b?" for a name that is not among the known ones."""
-    known = sorted(known)
-    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    return f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"
-
-
-def contradictions(stored: Config, asked: Config) -> list[str]:
-    """Return a line for each field on which a workdir's run and the one asked for differ, save MAY_CHANGE."""
-    old, new = (
-        {name: value for name, value in flatten(to_json(config)).items() if name not in MAY_CHANGE}
-        for config in (stored, asked)
-    )
-    absent = "(absent)"
-    return [
-        f"{name} is {old.get(name, absent)} there and {new.get(name, absent)} here"
-        for name in sorted(old.keys() | new.keys())
-        if old.get(name, absent) != new.get(name, absent)
-    ]
+from vae_jax.config import Config, serialization
 
 
 def _number(value: Any) -> bool:
@@ -212,14 +127,14 @@ def validate(config: Config) -> None:
     Raises:
         errors.UserError: names the first field that is missing or wrong, its value and what it may be.
     """
-    flat = {name: value for name, value in flatten(config).items()}
+    flat = serialization.flatten(config)
     known = set(RULES)
     for name, value in flat.items():
         if name.startswith(tuple(f"{section}." for section in SECTIONS)):
             if not _keyword(value):
                 raise errors.UserError(f"config.{name} must be a finite number, true or false, or text, not {value!r}")
         elif name not in known and name not in SECTIONS:
-            raise errors.UserError(f"config.{name} is not a field; {nearest(name, known)}")
+            raise errors.UserError(f"config.{name} is not a field; {errors.did_you_mean(name, known)}")
     for name, (allowed, meaning) in RULES.items():
         if name not in flat:
             raise errors.UserError(f"config.{name} is missing; start from configs/base.py, which has every field")

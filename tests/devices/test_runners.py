@@ -10,11 +10,10 @@ import optax
 import pytest
 
 import vae_jax
-from configs import base, digits, presets
-from vae_jax import errors, models
+from vae_jax import devices, errors, models
 from vae_jax.config import build
+from vae_jax.configs import base, digits, presets
 from vae_jax.data import batches
-from vae_jax.devices import parallel
 from vae_jax.losses import objectives, rate, reconstruction
 from vae_jax.training import train_state, train_step
 
@@ -35,16 +34,16 @@ objective = functools.partial(
 def train(parallel_name, num_devices, num_steps=2):
     """SGD, so that parameters can be compared: Adam turns the rounding of a zero gradient into whole steps."""
     model = models.VAE((8, 8, 1), latent_dim=2, hidden_dims=(4,))
-    mesh = jax.sharding.Mesh(np.array(jax.devices()[:num_devices]), (parallel.AXIS,))
+    mesh = jax.sharding.Mesh(np.array(jax.devices()[:num_devices]), (devices.AXIS,))
     tx, schedule = optax.sgd(1e-3), optax.constant_schedule(1e-3)
     state = train_state.create_state(models.init(model, jax.random.key(0)), tx, jax.random.key(1), ema=False)
     if parallel_name == "pmap":
-        model, loss, axis = model.clone(axis_name=parallel.AXIS), parallel.sliced(objective), parallel.AXIS
+        model, loss, axis = model.clone(axis_name=devices.AXIS), devices.sliced(objective), devices.AXIS
     else:
         loss, axis = objective, None
     step_fn = train_step.make_train_step(model, loss, tx, schedule, axis_name=axis)
     call = train_step.make_train_call(step_fn, lambda images, key: images.astype(jnp.float32) / 255.0)
-    runner = {"jit": parallel.jit_runner, "pmap": parallel.pmap_runner}[parallel_name](call, mesh)
+    runner = {"jit": devices.jit_runner, "pmap": devices.pmap_runner}[parallel_name](call, mesh)
     state, logged = runner.place(state), []
     for step in range(num_steps):
         images = np.random.default_rng(step).integers(0, 256, (1, 16, 8, 8, 1)).astype(np.uint8)
@@ -81,15 +80,15 @@ def gradients_of_preset(preset, parallel_name, num_devices):
     config.objective.discriminator.hidden_dims = (8,)
     model, loss, axis = build.make_model(config), build.make_objective(config, 1000), None
     tx, schedule = optax.sgd(1.0), optax.constant_schedule(1.0)
-    mesh = jax.sharding.Mesh(np.array(jax.devices()[:num_devices]), (parallel.AXIS,))
+    mesh = jax.sharding.Mesh(np.array(jax.devices()[:num_devices]), (devices.AXIS,))
     before = train_state.create_state(models.init(model, jax.random.key(0)), tx, jax.random.key(1), ema=False)
     if parallel_name == "pmap":
-        model, loss, axis = model.clone(axis_name=parallel.AXIS), parallel.sliced(loss), parallel.AXIS
+        model, loss, axis = model.clone(axis_name=devices.AXIS), devices.sliced(loss), devices.AXIS
     prepare = functools.partial(batches.prepare, range=tuple(config.data.range), dequantize=config.data.dequantize)
     call = train_step.make_train_call(train_step.make_train_step(model, loss, tx, schedule, axis_name=axis), prepare)
-    runner = {"jit": parallel.jit_runner, "pmap": parallel.pmap_runner}[parallel_name](call, mesh)
+    runner = {"jit": devices.jit_runner, "pmap": devices.pmap_runner}[parallel_name](call, mesh)
     images = np.random.default_rng(0).integers(0, 256, (1, 32, 8, 8, 1)).astype(np.uint8)
-    state, metrics = runner.call(runner.place(before), {"image": parallel.put(images, runner.raw_sharding)})
+    state, metrics = runner.call(runner.place(before), {"image": devices.put(images, runner.raw_sharding)})
     after = jax.device_get(runner.plain(state).replace(key=None))
     gradient = jax.tree.map(lambda new, old: new - np.asarray(old), after.params, before.params)
     return jax.device_get(metrics), after.batch_stats, gradient
@@ -121,8 +120,16 @@ def test_every_preset_on_eight_devices_equals_one(preset):
 
 
 def test_a_batch_that_does_not_divide_names_the_sizes_that_do():
-    parallel.check_batch_size(16, 8)
+    mesh = devices.make_mesh()
+    assert mesh.size == 8
+    devices.check_devices("jit", 16, mesh)
     with pytest.raises(errors.UserError, match="use 8 or 16"):
-        parallel.check_batch_size(12, 8)
+        devices.check_devices("jit", 12, mesh)
     with pytest.raises(errors.UserError, match="use 8$"):
-        parallel.check_batch_size(3, 8)
+        devices.check_devices("pmap", 3, mesh)
+
+
+def test_pmap_is_refused_for_several_processes(monkeypatch):
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    with pytest.raises(errors.UserError, match="use jit for several processes"):
+        devices.check_devices("pmap", 16, devices.make_mesh())
