@@ -71,7 +71,7 @@ def inverse(y: jax.Array, spline: Knots) -> tuple[jax.Array, jax.Array]:
 
 
 def _positions(raw: jax.Array, bound: float) -> jax.Array:
-    """Return increasing positions [..., K + 1] from -bound to bound exactly, whose gaps are a softmax of raw [..., K]."""
+    """Return increasing positions [..., K + 1] from -bound to bound with gaps softmax(raw), raw [..., K]."""
     bins = raw.shape[-1]
     shares = SMALLEST + (1.0 - SMALLEST * bins) * jax.nn.softmax(raw)
     inner = 2.0 * bound * jnp.cumsum(shares[..., :-1], axis=-1) - bound
