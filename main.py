@@ -13,7 +13,9 @@ import errno
 import pathlib
 import sys
 
-from vae_jax import command_line, errors, host_memory, modes, startup
+from vae_jax import cli, errors
+from vae_jax.cli import command_line
+from vae_jax.devices import host_memory, startup
 
 
 def main(argv: list[str]) -> int:
@@ -23,14 +25,14 @@ def main(argv: list[str]) -> int:
         startup.keep_compiled_programs(command_line.cache_directory() / "compiled")
         host_memory.keep_freed_pages()
         if arguments.mode == "train":
-            from vae_jax import processes
+            from vae_jax.devices import processes
             from vae_jax.training import loop
 
             processes.join(*arguments.processes)
             began = startup.command_began()
             loop.train(arguments.config, arguments.workdir, init_from=arguments.init_from, began=began)
         else:
-            modes.run(arguments.mode, arguments.workdir, arguments.options)
+            cli.run(arguments.mode, arguments.workdir, arguments.options)
     except errors.UserError as error:
         print(f"main.py: {error}", file=sys.stderr)
         return 2

@@ -61,14 +61,15 @@ def prepare_jax(precision: str, **given: Any) -> tuple[Any, Any]:
     import jax
     import optax
 
-    from vae_jax import models, parallel
-    from vae_jax.training import state, step
+    from vae_jax import models
+    from vae_jax.devices import parallel
+    from vae_jax.training import train_state, train_step
 
     model, objective, schedule, prepare = make_parts(precision, **given)
     tx = optax.adam(schedule)
-    call = step.make_train_call(step.make_train_step(model, objective, tx, schedule), prepare)
+    call = train_step.make_train_call(train_step.make_train_step(model, objective, tx, schedule), prepare)
     runner = parallel.jit_runner(call, parallel.make_mesh())
-    fresh = state.create_state(models.init(model, jax.random.key(0)), tx, jax.random.key(1), ema=False)
+    fresh = train_state.create_state(models.init(model, jax.random.key(0)), tx, jax.random.key(1), ema=False)
     return runner, runner.place(fresh)
 
 
@@ -146,7 +147,7 @@ def make_pytorch(batch_size: int, precision: str, *, variant: str) -> Steps:
 
 
 def main(argument: str) -> None:
-    from vae_jax import host_memory
+    from vae_jax.devices import host_memory
 
     host_memory.keep_freed_pages()  # as main.py does; PyTorch gains from it too
     given = json.loads(argument)

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from vae_jax import charts
+from vae_jax.report import charts
 
 BASE = {"batch_size": 16, "image_size": 64, "latent_dim": 128, "num_samples": 1, "num_data": 512, "placement": "host"}
 AXES = {
@@ -64,7 +64,7 @@ def measure(given: dict[str, Any], path: str, seconds: float) -> dict[str, float
     import jax
 
     from benchmarks import contender
-    from vae_jax import host_memory
+    from vae_jax.devices import host_memory
     from vae_jax.training import feed
 
     host_memory.keep_freed_pages()

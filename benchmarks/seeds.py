@@ -20,9 +20,8 @@ import numpy as np
 
 from configs import binarized_mnist
 from vae_jax import models
-from vae_jax.training import build, optimizers
-from vae_jax.training import state as states
-from vae_jax.training import step as steps
+from vae_jax.config import build
+from vae_jax.training import optimizers, train_state, train_step
 
 
 def make(num_samples: int) -> tuple[Callable[[int], Any], Callable[..., Any]]:
@@ -34,13 +33,13 @@ def make(num_samples: int) -> tuple[Callable[[int], Any], Callable[..., Any]]:
     model = build.make_model(config)
     schedule = optimizers.make_schedule(config, 600.0, 60_000)
     tx = optimizers.make_optimizer(config, schedule)
-    train_step = steps.make_train_step(model, build.make_objective(config, 60_000), tx, schedule)
+    step_fn = train_step.make_train_step(model, build.make_objective(config, 60_000), tx, schedule)
 
-    def state_of(seed: int) -> states.TrainState:
+    def state_of(seed: int) -> train_state.TrainState:
         key = jax.random.key(seed)
-        return states.create_state(models.init(model, key), tx, key, ema=False)
+        return train_state.create_state(models.init(model, key), tx, key, ema=False)
 
-    return state_of, steps.make_train_call(train_step, build.make_prepare(config, flip=False))
+    return state_of, train_step.make_train_call(step_fn, build.make_prepare(config, flip=False))
 
 
 def measure(num_seeds: int, num_samples: int, rounds: int) -> dict[str, list[float]]:

@@ -12,7 +12,7 @@ from typing import Any
 from ml_collections import config_dict
 
 from vae_jax import errors
-from vae_jax.configuration import nearest
+from vae_jax.config.configuration import nearest
 
 
 def _beta(beta: float = 1.0, warmup_steps: int = 0) -> dict[str, Any]:

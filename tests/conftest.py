@@ -13,6 +13,8 @@ import jax
 import pytest
 from absl import flags
 
+from tests.trained_run import folder, workdir  # noqa: F401 - fixtures of every room
+
 jax.config.update("jax_debug_key_reuse", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 flags.FLAGS.mark_as_parsed()

@@ -24,11 +24,11 @@ from PIL import Image
 
 import main
 from configs import digits
-from vae_jax import checkpoint, configuration, errors, models, workdir
+from vae_jax import errors, models
+from vae_jax.config import build, configuration
 from vae_jax.data import images, own, sources
-from vae_jax.modes import restored
-from vae_jax.training import build
-from vae_jax.training import state as states
+from vae_jax.runs import checkpoint, restore, workdir
+from vae_jax.training import train_state
 
 HOME = pathlib.Path(main.__file__).resolve().parent
 
@@ -182,7 +182,7 @@ def trained(tmp_path_factory):
     config = digits.get_config()
     config.model.update({"image_shape": (8, 8, 1), "hidden_dims": (4,), "latent_dim": 2})
     variables = models.init(build.make_model(config), jax.random.key(0))
-    state = states.create_state(variables, optax.adam(1e-3), jax.random.key(1), ema=False)
+    state = train_state.create_state(variables, optax.adam(1e-3), jax.random.key(1), ema=False)
     with checkpoint.open_for_training(path, 3) as manager:
         checkpoint.save(manager, state.replace(step=state.step + 1), configuration.to_json(config), 0.5)
     return path, jax.device_get(variables)
@@ -207,7 +207,7 @@ def test_damaged_checkpoints_are_right_or_refused(tmp_path, trained, long):
             file.write_bytes(content)
         before = listing(root)
         try:
-            _, back, _ = restored.restore(root, say=lambda line: None)
+            _, back, _ = restore.restore(root, say=lambda line: None)
         except errors.UserError as error:
             assert "\n" not in str(error)
             told.append(str(error))

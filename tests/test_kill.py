@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 import main
-from vae_jax import checkpoint
+from vae_jax.runs import checkpoint
 
 HOME = pathlib.Path(main.__file__).resolve().parent
 INTERVAL = 20

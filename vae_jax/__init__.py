@@ -10,14 +10,14 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "train": "vae_jax.training.loop",
-    "restore": "vae_jax.modes.restored",
-    "sample": "vae_jax.sampling",
-    "reconstruct": "vae_jax.sampling",
-    "interpolate": "vae_jax.sampling",
-    "encode": "vae_jax.sampling",
-    "from_pytorch": "vae_jax.interop",
+    "restore": "vae_jax.runs.restore",
+    "sample": "vae_jax.inference.sampling",
+    "reconstruct": "vae_jax.inference.sampling",
+    "interpolate": "vae_jax.inference.sampling",
+    "encode": "vae_jax.inference.sampling",
+    "from_pytorch": "vae_jax.interop.pytorch",
 }
-_ROOMS = ("data", "evaluation", "losses", "models", "posteriors", "training")
+_ROOMS = ("data", "distributions", "evaluation", "inference", "interop", "losses", "models", "training")
 
 __all__ = ["__version__", *_PUBLIC, *_ROOMS]  # noqa: PLE0604
 

@@ -8,7 +8,8 @@ import pytest
 
 from benchmarks import contender
 from configs import celeba
-from vae_jax.training import build, optimizers
+from vae_jax.config import build
+from vae_jax.training import optimizers
 
 HOME = pathlib.Path(contender.__file__).resolve().parents[1]
 
@@ -57,6 +58,6 @@ for name in ("ml_collections", "tensorboardX", "tensorflow_datasets", "sklearn")
     sys.modules[name] = None
 from benchmarks import contender, device
 contender.make_parts("float32")
-import vae_jax.training.feed, vae_jax.training.step
+import vae_jax.training.feed, vae_jax.training.train_step
 """
     subprocess.run([sys.executable, "-c", script], check=True, cwd=HOME)

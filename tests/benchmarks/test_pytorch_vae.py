@@ -6,7 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from vae_jax import interop, losses
+from vae_jax import losses
+from vae_jax.interop import pytorch
 from vae_jax.losses import rate, reconstruction
 from vae_jax.random import fold_in_name
 
@@ -17,7 +18,7 @@ def test_the_loss_is_ours(key):
 
     torch.manual_seed(0)
     twin = pytorch_vae.Twin((16, 16, 3), 6, (4, 8)).eval()
-    model, variables = interop.from_pytorch(twin.state_dict(), image_shape=(16, 16, 3))
+    model, variables = pytorch.from_pytorch(twin.state_dict(), image_shape=(16, 16, 3))
     x = np.random.default_rng(0).uniform(-1, 1, (5, 16, 16, 3)).astype(np.float32)
     vae = model.bind(variables)
     posterior = vae.encode(x)

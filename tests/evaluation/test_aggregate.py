@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
+from vae_jax.distributions import Gaussian
 from vae_jax.evaluation import aggregate
-from vae_jax.posteriors import Gaussian
 
 
 def split(mean, logvar):

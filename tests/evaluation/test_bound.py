@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from vae_jax.distributions import Gaussian
 from vae_jax.evaluation import bound
 from vae_jax.losses import reconstruction
-from vae_jax.posteriors import Gaussian
 
 WEIGHT, BIAS, SIGMA = np.float32([[1, 0], [0, 1], [0, 0]]), np.float32([0.1, -0.2, 0.3]), 0.5
 X = np.random.default_rng(0).normal(size=(7, 1, 1, 3)).astype(np.float32)

@@ -4,8 +4,8 @@ import jax
 import numpy as np
 import pytest
 
+from vae_jax.distributions import Gaussian
 from vae_jax.evaluation import collapse
-from vae_jax.posteriors import Gaussian
 
 X = np.random.default_rng(0).normal(size=(2000, 1))
 

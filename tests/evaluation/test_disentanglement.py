@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from vae_jax.distributions import Gaussian
 from vae_jax.evaluation import disentanglement, interventions, matching
-from vae_jax.posteriors import Gaussian
 
 RNG = np.random.default_rng(0)
 FACTORS = np.array(list(itertools.product(range(4), repeat=2)) * 128)  # 2,048 images, the full grid

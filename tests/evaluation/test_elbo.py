@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from vae_jax import models
+from vae_jax.distributions import Gaussian
 from vae_jax.evaluation import elbo, encodings
 from vae_jax.evaluation.inputs import inputs
-from vae_jax.posteriors import Gaussian
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (10, 8, 8, 1)).astype(np.uint8)
 

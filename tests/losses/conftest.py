@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from vae_jax.distributions import Gaussian
 from vae_jax.losses import reconstruction
-from vae_jax.posteriors import Gaussian
 
 SIGMA = 0.5
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from vae_jax import losses, random
+from vae_jax.distributions import standard_normal
 from vae_jax.losses import bounds
-from vae_jax.posteriors import standard_normal
 
 LOG_P = -3.6468120
 FAMILY = {

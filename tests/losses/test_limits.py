@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from vae_jax import errors, losses
-from vae_jax.losses import limits, penalties, rate, reconstruction
-from vae_jax.posteriors import Gaussian
+from vae_jax import errors, limits, losses
+from vae_jax.distributions import Gaussian
+from vae_jax.losses import penalties, rate, reconstruction
 
 IMAGE = np.zeros((2, 2, 2, 1), np.float32)
 KL = np.zeros((2, 3), np.float32)

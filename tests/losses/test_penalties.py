@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from vae_jax import random
+from vae_jax.distributions import Deterministic, Gaussian
 from vae_jax.losses import penalties
-from vae_jax.posteriors import Deterministic, Gaussian
 
 JITTED = {name: jax.jit(penalty) for name, penalty in penalties.PENALTIES.items()}
 KEY_FREE = ("dip_i", "dip_ii")

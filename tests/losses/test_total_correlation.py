@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from vae_jax import posteriors
+from vae_jax import distributions
+from vae_jax.distributions import Gaussian
 from vae_jax.losses import penalties, total_correlation
-from vae_jax.posteriors import Gaussian
 
 SPLIT = jax.jit(total_correlation.kl_split, static_argnames=("num_data", "estimator"))
 DENSITY = jax.jit(total_correlation.aggregate_log_density, static_argnames=("num_data", "estimator"))
@@ -79,7 +79,7 @@ def test_the_three_parts_are_the_kl_of_the_samples(toy, estimator):
     means, z, _ = toy
     posterior = Gaussian(means[:32], np.full((32, 6), -3.0, np.float32))
     split = SPLIT(z[:32], posterior, num_data=5000, estimator=estimator)
-    ratio = posterior.log_prob(z[:32]) - posteriors.standard_normal(posterior).log_prob(z[:32])
+    ratio = posterior.log_prob(z[:32]) - distributions.standard_normal(posterior).log_prob(z[:32])
     assert float(sum(split)) == pytest.approx(float(ratio.mean()), rel=1e-5)
 
 
@@ -121,7 +121,7 @@ def test_what_has_no_aggregate_posterior_is_refused():
     with pytest.raises(ValueError, match=r"\(3, 2\)"):
         total_correlation.kl_split(np.zeros((3, 2), np.float32), posterior, num_data=10)
     with pytest.raises(ValueError, match="Gaussian"):
-        total_correlation.kl_split(posterior.mean, posteriors.Deterministic(posterior.mean), num_data=10)
+        total_correlation.kl_split(posterior.mean, distributions.Deterministic(posterior.mean), num_data=10)
     with pytest.raises(ValueError, match="num_data = 3"):
         total_correlation.kl_split(posterior.mean, posterior, num_data=3)
     with pytest.raises(ValueError, match="estimator"):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from vae_jax import parallel
+from vae_jax.devices import parallel
 from vae_jax.models import convolution
 
 HIGHEST = lax.Precision.HIGHEST

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from configs import binarized_mnist
-from vae_jax import configuration, errors, models
-from vae_jax.training import build
+from vae_jax import errors, models
+from vae_jax.config import build, configuration
 
 SHAPE = (3, 2, 2)
 TINY = models.MLP(SHAPE, 3, (5, 4), likelihood="bernoulli")

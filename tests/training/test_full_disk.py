@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import vae_jax
-from vae_jax import checkpoint
+from vae_jax.runs import checkpoint
 
 pytestmark = pytest.mark.slow  # each is a training in a process of its own
 

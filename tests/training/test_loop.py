@@ -260,7 +260,7 @@ def test_what_does_not_fit_the_data_is_the_users_mistake(tmp_path, fields, image
 
 
 def test_a_second_training_in_a_workdir_is_refused(tmp_path):
-    from vae_jax import workdir
+    from vae_jax.runs import workdir
 
     with workdir.locked(workdir.create(tmp_path)):
         with pytest.raises(errors.UserError, match="another run is training"):

@@ -9,7 +9,8 @@ import pytest
 
 import vae_jax
 from configs import base
-from vae_jax import checkpoint, errors
+from vae_jax import errors
+from vae_jax.runs import checkpoint
 from vae_jax.training import loop, saves
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (50, 8, 8, 1)).astype(np.uint8)

@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vae_jax.chunks import in_chunks
-from vae_jax.posteriors import Gaussian, standard_normal
+from vae_jax.distributions import Gaussian, standard_normal
+from vae_jax.inference.chunks import in_chunks
 
 PAIRS_PER_CALL = 2**24  # elements of the [chunk, N, D] array
 

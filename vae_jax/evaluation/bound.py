@@ -13,9 +13,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vae_jax.chunks import pad
+from vae_jax.distributions import LOG_2PI
+from vae_jax.inference.chunks import pad
 from vae_jax.losses import bounds
-from vae_jax.posteriors import LOG_2PI
 
 PIXELS_PER_CALL = 2**22  # pixel values decoded in one call, which bounds its memory
 DECODES_PER_CALL = 2048

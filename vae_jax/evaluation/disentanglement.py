@@ -9,8 +9,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from vae_jax.distributions import Gaussian
 from vae_jax.evaluation import interventions, matching
-from vae_jax.posteriors import Gaussian
 
 NUM_IMAGES = 10_000
 FACTOR_BINS = 20  # of a factor that is not discrete

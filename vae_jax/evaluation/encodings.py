@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from vae_jax.chunks import pad
 from vae_jax.evaluation import fidelity
+from vae_jax.inference.chunks import pad
 
 
 class Encodings(NamedTuple):

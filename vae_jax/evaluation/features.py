@@ -17,10 +17,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from vae_jax import errors, workdir
-from vae_jax.chunks import CHUNK, in_chunks
+from vae_jax import errors
 from vae_jax.data.dataset import Dataset, Split
+from vae_jax.inference.chunks import CHUNK, in_chunks
 from vae_jax.models.classifier import NUM_FEATURES, Classifier
+from vae_jax.runs import workdir
 
 NUM_STEPS, BATCH_SIZE, LEARNING_RATE = 1_000, 128, 1e-3
 MAX_CLASSES = 1_000

@@ -6,9 +6,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from vae_jax.chunks import in_chunks
 from vae_jax.evaluation import fidelity, frechet
 from vae_jax.evaluation.features import Features
+from vae_jax.inference.chunks import in_chunks
 
 
 def compare(features: Features, reference: np.ndarray, sets: Mapping[str, np.ndarray]) -> dict[str, dict[str, Any]]:

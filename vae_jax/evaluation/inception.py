@@ -20,9 +20,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vae_jax import errors, pictures
-from vae_jax.chunks import in_chunks
+from vae_jax import errors
 from vae_jax.evaluation.features import Features
+from vae_jax.inference.chunks import in_chunks
+from vae_jax.report import pictures
 
 FILE = "inception.npz"  # where it is looked for, in the data cache
 SIDE, NUM_FEATURES = 299, 2048

@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vae_jax.chunks import pad
-from vae_jax.posteriors import LOG_2PI, Gaussian
+from vae_jax.distributions import LOG_2PI, Gaussian
+from vae_jax.inference.chunks import pad
 
 BINS = 20  # of a code
 NUM_TREES = 100  # of the boosting for each value of a factor

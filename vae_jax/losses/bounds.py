@@ -24,11 +24,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from vae_jax import errors
-from vae_jax.losses import limits
+from vae_jax import errors, limits
+from vae_jax.distributions import Gaussian, standard_normal
+from vae_jax.distributions.shapes import per_example
 from vae_jax.losses.reconstruction import is_normalised
-from vae_jax.losses.shapes import per_example
-from vae_jax.posteriors import Gaussian, standard_normal
 from vae_jax.random import fold_in_name
 
 GRADIENTS = ("standard", "stl", "dreg")

@@ -13,12 +13,12 @@ from typing import Any
 
 import jax
 
-from vae_jax.losses import limits
+from vae_jax import limits
+from vae_jax.distributions import Deterministic, Gaussian, standard_normal
+from vae_jax.distributions.shapes import per_example
 from vae_jax.losses import rate as rates
 from vae_jax.losses.bounds import check_gradient, ciwae_loss, iwae_loss, miwae_loss, piwae_loss
 from vae_jax.losses.reconstruction import is_normalised
-from vae_jax.losses.shapes import per_example
-from vae_jax.posteriors import Deterministic, Gaussian, standard_normal
 from vae_jax.random import fold_in_name
 
 __all__ = [

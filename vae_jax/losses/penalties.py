@@ -10,9 +10,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from vae_jax.losses import limits
+from vae_jax import limits
+from vae_jax.distributions import Gaussian
 from vae_jax.losses.total_correlation import dimension_wise_kl, mutual_information, total_correlation
-from vae_jax.posteriors import Gaussian
 from vae_jax.random import fold_in_name
 
 __all__ = [

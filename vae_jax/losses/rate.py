@@ -10,7 +10,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from vae_jax.losses import limits
+from vae_jax import limits
 
 Schedule = float | Callable[[jax.Array], jax.Array]
 

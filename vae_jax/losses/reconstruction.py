@@ -13,8 +13,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from vae_jax.losses import discretized
-from vae_jax.losses.densities import (
+from vae_jax.distributions import discretized
+from vae_jax.distributions.densities import (
     bernoulli,
     continuous_bernoulli,
     continuous_bernoulli_mean,
@@ -23,7 +23,7 @@ from vae_jax.losses.densities import (
     learned_sigma,
     optimal_sigma,
 )
-from vae_jax.losses.discretized import discretized_logistic, discretized_logistic_mixture
+from vae_jax.distributions.discretized import discretized_logistic, discretized_logistic_mixture
 from vae_jax.losses.similarity import features, log_cosh, ms_ssim, ssim
 
 __all__ = [

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from vae_jax import errors
-from vae_jax.posteriors import Gaussian, standard_normal
+from vae_jax.distributions import Gaussian, standard_normal
 
 
 class Split(NamedTuple):

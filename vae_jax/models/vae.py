@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from vae_jax import errors, posteriors
+from vae_jax import distributions, errors
 from vae_jax.losses import reconstruction
 from vae_jax.models import decoder, discriminator, encoder, layers, normalisation
 
@@ -98,7 +98,7 @@ class VAE(nn.Module):
         """Return FactorVAE's logits [B, 2] for codes z [B, D]; with `frozen` its parameters take no gradient."""
         return self.discriminator(z, frozen)
 
-    def encode(self, x: jax.Array) -> posteriors.Gaussian:
+    def encode(self, x: jax.Array) -> distributions.Gaussian:
         """Return q(z|x) of images x [B, H, W, C], with its log variance clipped to `LOGVAR_RANGE`.
 
         Raises:
@@ -107,7 +107,7 @@ class VAE(nn.Module):
         if x.ndim != 4 or x.shape[1:] != self.image_shape:
             raise ValueError(f"encode takes images [B, *{self.image_shape}], not an array of shape {x.shape}")
         mean, logvar = self.encoder(x)
-        return posteriors.Gaussian(mean, jnp.clip(logvar, *LOGVAR_RANGE))
+        return distributions.Gaussian(mean, jnp.clip(logvar, *LOGVAR_RANGE))
 
     def decode(self, z: jax.Array) -> Any:
         """Return what the likelihood takes as `pred` (an array or a tree, float32) for latents z [B, D].

@@ -9,8 +9,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from vae_jax import parallel
 from vae_jax.data import batches
+from vae_jax.devices import parallel
 
 DEVICE_SHARE = 0.25  # of a device's memory that resident images may take
 LOOKAHEAD = 4  # calls gathered ahead of time when streaming

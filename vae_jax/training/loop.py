@@ -10,13 +10,14 @@ from typing import Any
 import jax
 import numpy as np
 
-from vae_jax import checkpoint, configuration, errors, orbax_noise, parallel, processes, workdir
+from vae_jax import errors
+from vae_jax.config import configuration
 from vae_jax.data import dataset as datasets
 from vae_jax.data import sources
+from vae_jax.devices import parallel, processes
 from vae_jax.evaluation import elbo
-from vae_jax.training import feed, interrupts, saves, sheets
-from vae_jax.training import run as runs
-from vae_jax.training import state as states
+from vae_jax.runs import checkpoint, orbax_noise, workdir
+from vae_jax.training import feed, interrupts, saves, setup, sheets, train_state
 
 RUN_AHEAD = 2  # calls dispatched before the loop looks at a result
 RUN_AHEAD_OF_SAVE = 64  # the same while a checkpoint is written, which looking would wait for
@@ -30,7 +31,7 @@ def train(
     *,
     init_from: str | os.PathLike[str] | None = None,
     began: float | None = None,
-) -> states.TrainState:
+) -> train_state.TrainState:
     """Train, or go on training, in a directory; return the final state.
 
     Args:
@@ -61,15 +62,15 @@ def train(
     ):
         stored = workdir.read_config(path)
         if stored is not None:
-            runs.check_same_run(stored, config, path)
+            setup.check_same_run(stored, config, path)
         with processes.leader_first("data"):
             dataset = sources.load(config.data) if images is None else _from_array(images, config.data.valid_fraction)
-        config = runs.resolve(config, dataset)
+        config = setup.resolve(config, dataset)
         mesh = parallel.make_mesh()
         parallel.check_devices(config.parallel, config.data.batch_size, mesh)
-        run, state = runs.open_run(config, path, dataset, objective, mesh, init_from)
+        run, state = setup.open_run(config, path, dataset, objective, mesh, init_from)
         closing.callback(checkpoint.close, run.manager)
-        closing.callback(runs.tolerantly, run, "the last metrics", run.writer.close)
+        closing.callback(setup.tolerantly, run, "the last metrics", run.writer.close)
         closing.callback(run.progress.end)
         if processes.leads():
             workdir.write_json(path / "config.json", configuration.to_json(config))
@@ -87,7 +88,9 @@ def _due(before: int, after: int, every: int) -> bool:
     return after // every > before // every
 
 
-def _loop(run: runs.Run, state: states.TrainState, interrupt: interrupts.Interrupt, began: float) -> states.TrainState:
+def _loop(
+    run: setup.Run, state: train_state.TrainState, interrupt: interrupts.Interrupt, began: float
+) -> train_state.TrainState:
     config, num_steps = run.config, run.num_steps
     step = first = int(run.runner.plain(state).step)
     saving = saves.Saves(run)
@@ -106,7 +109,7 @@ def _loop(run: runs.Run, state: states.TrainState, interrupt: interrupts.Interru
                 run.progress.say(f"first step after {time.monotonic() - began:.1f} s")
                 if not first:
                     settings = configuration.flatten(configuration.to_json(config))
-                    runs.tolerantly(run, "the configuration for TensorBoard", run.writer.write_config, settings)
+                    setup.tolerantly(run, "the configuration for TensorBoard", run.writer.write_config, settings)
                 run.progress.begin(step)
             last = step == num_steps or stopping
             if last or _due(start, step, config.log_every):
@@ -138,7 +141,7 @@ def _loop(run: runs.Run, state: states.TrainState, interrupt: interrupts.Interru
 class _Window:
     """Metrics of the calls since the last log, left on the device until they are asked for."""
 
-    def __init__(self, run: runs.Run, saving: saves.Saves):
+    def __init__(self, run: setup.Run, saving: saves.Saves):
         self._run, self._saving = run, saving
         self._pending: list[tuple[int, Any]] = []  # dispatched, not yet looked at
         self._done: list[Any] = []
@@ -160,7 +163,7 @@ class _Window:
         means = {name: float(np.mean(np.concatenate([m[name] for m in self._done]))) for name in self._done[0]}
         means["skipped"] = sum(float(np.sum(~m["finite"])) for m in self._done)
         del means["finite"]
-        runs.tolerantly(self._run, "metrics", self._run.writer.write_scalars, step, "train", means)
+        setup.tolerantly(self._run, "metrics", self._run.writer.write_scalars, step, "train", means)
         self._run.progress.update(step, means)
         self._done.clear()
 
@@ -176,7 +179,7 @@ class _Window:
                 raise errors.Diverged(_divergence(self._run, start + offset, metrics, offset))
 
 
-def _divergence(run: runs.Run, step: int, metrics: Any, offset: int) -> str:
+def _divergence(run: setup.Run, step: int, metrics: Any, offset: int) -> str:
     good = run.manager.latest_step()
     kept = (
         f"the last good checkpoint is {run.path / 'checkpoints' / str(good)}"
@@ -190,12 +193,12 @@ def _divergence(run: runs.Run, step: int, metrics: Any, offset: int) -> str:
     )
 
 
-def _evaluate(run: runs.Run, state: states.TrainState, step: int) -> float:
-    variables = states.inference_variables(state)
+def _evaluate(run: setup.Run, state: train_state.TrainState, step: int) -> float:
+    variables = train_state.inference_variables(state)
     images = run.dataset.valid["image"]
     put = functools.partial(parallel.put_batch, mesh=run.mesh)
     metrics = elbo.evaluate(run.eval_step, variables, images, run.config.data.batch_size, run.keys["eval"], step, put)
-    runs.tolerantly(run, "metrics", run.writer.write_scalars, step, "eval", metrics)
+    setup.tolerantly(run, "metrics", run.writer.write_scalars, step, "eval", metrics)
     numbers = "  ".join(
         f"{name} {metrics[name]:.2f}" for name in ("loss", "elbo", "distortion", "kl") if name in metrics
     )

@@ -5,7 +5,8 @@ from typing import Any
 import jax.numpy as jnp
 import optax
 
-from vae_jax import configuration, errors
+from vae_jax import errors
+from vae_jax.config import configuration
 
 Config = configuration.Config
 

@@ -5,9 +5,10 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from vae_jax import checkpoint, configuration, errors
-from vae_jax.training import run as runs
-from vae_jax.training import state as states
+from vae_jax import errors
+from vae_jax.config import configuration
+from vae_jax.runs import checkpoint
+from vae_jax.training import setup, train_state
 
 
 class _Begun(NamedTuple):
@@ -23,7 +24,7 @@ class Saves:
     later than a checkpoint is looked at until `settle` has seen it committed.
     """
 
-    def __init__(self, run: runs.Run):
+    def __init__(self, run: setup.Run):
         self._run = run
         self._begun: _Begun | None = None
         self._best = checkpoint.best_score(run.manager)
@@ -36,7 +37,7 @@ class Saves:
         """Return whether a checkpoint is still being written, so that `settle` would wait."""
         return self._begun is not None and self._run.manager.is_saving_in_progress()
 
-    def begin(self, state: states.TrainState, score: float | None, *, last: bool) -> None:
+    def begin(self, state: train_state.TrainState, score: float | None, *, last: bool) -> None:
         """Begin to save a state that was looked at; `last`: nothing of the run follows it.
 
         Raises:

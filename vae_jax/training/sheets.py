@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from vae_jax import parallel, pictures, processes, sampling
 from vae_jax.data import batches
-from vae_jax.training import run as runs
-from vae_jax.training import state as states
+from vae_jax.devices import parallel, processes
+from vae_jax.inference import sampling
+from vae_jax.report import pictures
+from vae_jax.training import setup, train_state
 
 NUM_PICTURES = 64  # samples on a sheet
 NUM_CODES = 256  # images whose codes the KL of each latent is taken from
@@ -14,18 +15,18 @@ NUM_FRAMES = 60  # at most, of the samples over training
 FRAME_MILLISECONDS = 250
 
 
-def draw(run: runs.Run, state: states.TrainState, step: int) -> None:
+def draw(run: setup.Run, state: train_state.TrainState, step: int) -> None:
     """Write samples from the run's fixed noise, images (of validation, if any) above their reconstructions, and KLs.
 
     The KL of each latent is a mean over NUM_CODES images, next to nothing beside an evaluation.
     """
     if not processes.leads():
         return
-    variables = parallel.local(states.inference_variables(state))
+    variables = parallel.local(train_state.inference_variables(state))
     images = np.asarray((run.dataset.valid or run.dataset.train)["image"][:NUM_CODES])
     posterior = sampling.encode(run.model, variables, batches.binarized(images, run.config.data.binarize))
     kl = np.asarray(posterior.kl()).mean(0) if hasattr(posterior, "kl") else None
-    runs.tolerantly(run, "the KL of the latents", run.writer.write_latents, step, kl)
+    setup.tolerantly(run, "the KL of the latents", run.writer.write_latents, step, kl)
     originals = images[:NUM_PAIRS]
     sheets = {
         "samples": pictures.grid(sampling.sample(run.model, variables, run.keys["pictures"], NUM_PICTURES)),
@@ -35,11 +36,11 @@ def draw(run: runs.Run, state: states.TrainState, step: int) -> None:
     }
     for name, sheet in sheets.items():
         file = run.path / "images" / f"{name}_{step:07d}.png"
-        runs.tolerantly(run, file.name, pictures.save_png, file, sheet)
-        runs.tolerantly(run, "pictures for TensorBoard", run.writer.write_image, step, name, sheet)
+        setup.tolerantly(run, file.name, pictures.save_png, file, sheet)
+        setup.tolerantly(run, "pictures for TensorBoard", run.writer.write_image, step, name, sheet)
 
 
-def animate(run: runs.Run) -> None:
+def animate(run: setup.Run) -> None:
     """Write images/samples.gif: the samples of the run's fixed noise, over its course."""
     files = sorted((run.path / "images").glob("samples_*.png")) if processes.leads() else []
     if not files:
@@ -47,4 +48,4 @@ def animate(run: runs.Run) -> None:
     chosen = np.unique(np.linspace(0, len(files) - 1, min(len(files), NUM_FRAMES)).round().astype(int))
     frames = [pictures.load_png(files[index]) for index in chosen]
     file = run.path / "images" / "samples.gif"
-    runs.tolerantly(run, file.name, pictures.save_gif, file, frames, FRAME_MILLISECONDS)
+    setup.tolerantly(run, file.name, pictures.save_gif, file, frames, FRAME_MILLISECONDS)

@@ -1,0 +1,67 @@
+"""evaluation.json, by independent ways to its numbers."""
+
+import json
+import types
+
+import jax
+import numpy as np
+import pytest
+
+import main
+from vae_jax import cli
+from vae_jax.cli import evaluate
+from vae_jax.cli import evaluation_subject as subject
+from vae_jax.evaluation import encodings, interventions
+
+
+def test_evaluate_repeats_the_runs_own_numbers_and_says_what_on(workdir):
+    assert main.main(["main.py", "--workdir", str(workdir), "--mode", "evaluate"]) == 0
+    evaluation = json.loads((workdir / "evaluation.json").read_text())
+    lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+    last = [line for line in lines if line["split"] == "eval"][-1]
+    assert evaluation["metrics"].keys() == last.keys() - {"step", "split"}
+    for name, value in evaluation["metrics"].items():
+        assert value == pytest.approx(last[name], rel=1e-5), name
+    assert (evaluation["checkpoint"], evaluation["num_images"], evaluation["images"]) == (2, 4, "npz valid")
+    assert evaluation["bound"]["elbo"] == evaluation["metrics"]["elbo"]
+    weighted = evaluation["bound"]["importance_weighted"]
+    assert (weighted["num_samples"], weighted["num_images"]) == (100, 4)
+    assert weighted["bound"] > weighted["elbo_of_these_images"]
+    assert sum(evaluation["latents"]["kl_per_dimension"]) == pytest.approx(last["kl"], rel=1e-4)
+    assert 0 < evaluation["reconstruction"]["mse"] < 1
+
+
+def test_a_part_of_a_split_is_a_random_one_in_whole_batches(workdir):
+    whole = subject.load(str(workdir), cli.Options(split="train"), print)
+    batches = list(whole.inputs(20))
+    assert [len(batch) for batch in batches] == [8, 8, 4]
+    rows = subject.choose(36, 20)
+    assert (rows != np.arange(20)).any() and len(set(rows)) == 20
+    np.testing.assert_array_equal(np.concatenate(batches), np.concatenate(list(whole.inputs()))[rows])
+
+
+def test_more_images_are_advised_only_where_more_would_be_taken(monkeypatch):
+    mean = 100.0 * np.random.default_rng(0).normal(size=(40, 2)).astype(np.float32)
+    encoded, key = encodings.Encodings(mean, np.zeros_like(mean), {}), types.SimpleNamespace(key=jax.random.key(0))
+    for most, advice in ((50, "(--num_images, --split)"), (40, "(no more are taken)")):
+        monkeypatch.setattr(evaluate, "MAX_AGGREGATE", most)
+        assert evaluate._aggregate(key, encoded, cli.Options())["note"].endswith(advice)
+
+
+def test_evaluate_compares_generated_images_by_features_of_ones_own(workdir, tmp_path, monkeypatch):
+    (tmp_path / "my_features.py").write_text("def corner(images):\n    return images[:, 2:5, 2:5, 0].reshape(-1, 9)\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(interventions, "NUM_TRAIN", 100)
+    words = "--mode evaluate --split train --num_images 20 --num_samples 3 --features my_features:corner".split()
+    words += ["--prior", "gaussian"]
+    assert main.main(["main.py", "--workdir", str(workdir), *words, "--allow_import"]) == 0
+    evaluation = json.loads((workdir / "evaluation.json").read_text())
+    assert evaluation["aggregate"]["num_encodings"] == 20
+    assert evaluation["disentanglement"]["values_of_factors"] == [3, 3]
+    generated = evaluation["generated"]
+    assert generated["features"]["name"] == "my_features:corner" and generated["num_images"] == 20
+    assert "floor" not in generated  # the validation split has four images
+    assert generated["samples of gaussian"]["frechet_distance"] != generated["samples"]["frechet_distance"]
+    for images in ("samples", "samples of gaussian", "reconstructions"):
+        assert generated[images]["frechet_distance"] > 0 and 0 <= generated[images]["recall"] <= 1

@@ -1,0 +1,25 @@
+"""--mode encode."""
+
+import io
+import pathlib
+
+import numpy as np
+
+from vae_jax.cli import images as cli_images
+from vae_jax.cli.options import Options
+from vae_jax.inference import sampling
+from vae_jax.runs import restore, workdir
+
+
+def run(path: str, options: Options, say: restore.Say = print) -> None:
+    """Write latents.npz: `mean` and `logvar` [N, D] of q(z|x), and `label` where the images have one."""
+    model, variables, config = restore.restore(path, options.checkpoint, say, allow_import=options.allow_import)
+    split = cli_images.images_of(config, options)
+    posterior = sampling.encode(model, variables, np.asarray(split["image"]))
+    arrays = {"mean": posterior.mean, "logvar": posterior.logvar}
+    arrays |= {name: split[name] for name in ("label", "factors") if name in split}
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    file = pathlib.Path(path) / "latents.npz"
+    workdir.write_atomically(file, buffer.getvalue())
+    say(f"wrote {file}: {', '.join(f'{name} {array.shape}' for name, array in arrays.items())}")

@@ -1,0 +1,140 @@
+"""One run in many processes: how they find each other, which of them writes, and how they end together.
+
+`jax.distributed` does the work. Every process runs the same program on its share of the devices; process 0 leads: it
+alone writes logs, pictures and config.json and holds the workdir's lock. All must see the same workdir.
+"""
+
+import contextlib
+import os
+import pathlib
+import re
+import sys
+import traceback
+import warnings
+from collections.abc import Iterator
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+
+from vae_jax import errors
+from vae_jax.runs import workdir
+
+HEARTBEAT_SECONDS = 20  # silence after which a process counts as dead
+SHUTDOWN_SECONDS = 20  # that a process which ends waits for the others
+_TASK_COUNTS = ("SLURM_NTASKS", "OMPI_COMM_WORLD_SIZE")
+
+
+def join(coordinator: str | None = None, num_processes: int | None = None, process_id: int | None = None) -> None:
+    """Join the other processes of this run, before anything touches a device; alone, do nothing.
+
+    What is None is asked of the cluster (SLURM, Open MPI, GKE, a TPU pod), if this is one.
+
+    Args:
+        coordinator: HOST:PORT of process 0, which listens there.
+        num_processes: how many there are.
+        process_id: which one this is, from 0.
+
+    Raises:
+        errors.UserError: the others cannot be found with what was said.
+    """
+    asked = (coordinator, num_processes, process_id) != (None, None, None)
+    if jax.distributed.is_initialized():
+        return  # a program of the user's was first
+    if not asked and any(os.environ.get(name) == "1" for name in _TASK_COUNTS):
+        return  # jax would give a single task one of its devices only
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a plain Kubernetes pod is told to install a client
+            jax.distributed.initialize(
+                coordinator,
+                num_processes,
+                process_id,
+                heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
+                shutdown_timeout_seconds=SHUTDOWN_SECONDS,
+            )
+    except (ValueError, IndexError) as error:
+        if not asked and "coordinator_address" in str(error):
+            return  # no cluster
+        raise errors.UserError(
+            f"cannot join the other processes ({_first_line(error)}); "
+            "give --coordinator=HOST:PORT, --num_processes=N and --process_id=0..N-1"
+        ) from None
+    except RuntimeError as error:
+        if not asked and "must be called before any JAX calls" in str(error):
+            return  # called from a program that computes already
+        raise errors.UserError(f"cannot join the other processes ({_first_line(error)})") from None
+
+
+def leads() -> bool:
+    """Return whether this is the process that writes."""
+    return jax.process_index() == 0
+
+
+@contextlib.contextmanager
+def leader_first(name: str) -> Iterator[None]:
+    """Run the body in process 0, then in the others, which find what it left on disk."""
+    if not leads():
+        multihost_utils.sync_global_devices(name)
+    try:
+        yield
+    finally:
+        if leads() and jax.process_count() > 1:
+            multihost_utils.sync_global_devices(name)
+
+
+@contextlib.contextmanager
+def locked(path: pathlib.Path) -> Iterator[None]:
+    """Hold the workdir for one training of all processes.
+
+    Raises:
+        errors.UserError: in all processes, if another run holds it.
+    """
+    refused = None
+    with contextlib.ExitStack() as stack:
+        if leads():
+            try:
+                stack.enter_context(workdir.locked(path))
+            except errors.UserError as error:
+                refused = error
+        if jax.process_count() > 1:
+            others = multihost_utils.process_allgather(np.int32(refused is not None))
+            if others.any() and refused is None:
+                refused = errors.UserError(f"process 0 could not lock {path}; see what it says")
+        if refused is not None:
+            raise refused
+        yield
+
+
+@contextlib.contextmanager
+def leaving_when_others_die() -> Iterator[None]:
+    """Make a fault of one of several processes end it at once with code 1: in one line if it is that others are gone.
+
+    A process that dies shows in the others as an error of their next collective, a JaxRuntimeError or a ValueError that
+    begins with a status, or as the cause of a TimeoutError where a checkpoint waited for it. Neither orbax nor jax can
+    be closed then: both wait for all processes.
+    """
+    try:
+        yield
+    except (errors.UserError, errors.Diverged):
+        raise
+    except Exception as error:
+        if jax.process_count() == 1:
+            raise
+        if isinstance(error, TimeoutError) and error.__cause__ is not None:
+            error = error.__cause__
+        if re.match("[A-Z_]+: ", str(error)):
+            print(
+                f"main.py: process {jax.process_index()} of {jax.process_count()} ends, as another did "
+                f"({_first_line(error)}); the same command in all processes goes on from the last checkpoint",
+                file=sys.stderr,
+            )
+        else:
+            traceback.print_exc()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(1)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0][:200]

@@ -1,0 +1,51 @@
+"""Densities fitted to the training codes of one checkpoint, kept in WORKDIR/priors so that each is fitted once."""
+
+import pathlib
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from vae_jax.inference import codes, priors
+from vae_jax.runs import integrity, workdir
+from vae_jax.runs.restore import RestoredRun, Say
+
+
+def prior(
+    name: str, step: int, run: RestoredRun, path: pathlib.Path, training_images: Callable[[], np.ndarray], say: Say
+) -> priors.Prior:
+    """Return the prior of a name for the checkpoint of `step`, from WORKDIR/priors if the prior was fitted before.
+
+    The prior of a run that was trained on an array is fitted to the images of --input, which may be others next time,
+    so that prior is not kept.
+
+    Args:
+        name: a prior that `priors.parse` knows.
+        step: the checkpoint's step, which is part of the file's name.
+        run: the restored run.
+        path: the run's directory.
+        training_images: called for the images, uint8 [N, H, W, C], where the prior has to be fitted.
+        say: called with a line about where the prior came from.
+    """
+    kind, _ = priors.parse(name)
+    if kind == "standard":
+        return priors.standard(run.model.latent_dim)
+    if run.config.data.source == "array":
+        return priors.fit(name, codes.training_codes(run, training_images()))
+    file = path / "priors" / f"{step}-{name.replace(':', '-')}.npz"
+    fingerprint = _fingerprint(run.variables)
+    known = priors.from_bytes(file.read_bytes(), fingerprint) if file.exists() else None
+    if known is not None:
+        say(f"prior {name} from {file}")
+        return known
+    training_codes = codes.training_codes(run, training_images())
+    fitted = priors.fit(name, training_codes)
+    file.parent.mkdir(exist_ok=True)
+    workdir.write_atomically(file, priors.to_bytes(fitted, fingerprint))
+    say(f"prior {name} fitted to the codes of {len(training_codes.mean):,} training images, kept in {file}")
+    return fitted
+
+
+def _fingerprint(variables: Any) -> int:
+    return zlib.crc32(repr(sorted(integrity.checksums(variables).items())).encode())
