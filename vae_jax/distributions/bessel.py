@@ -31,7 +31,7 @@ class Ratio(NamedTuple):
     slope_complement: jax.Array  # 1 - slope
 
 
-def _expansion_sum(order: float, t: jax.Array | float) -> jax.Array:
+def _expansion_sum(order: float, t: jax.Array) -> jax.Array:
     """Return u_1(t) / order + u_2(t) / order^2 + u_3(t) / order^3 of the expansion for large orders."""
     square = t * t
     first = (3.0 - 5.0 * square) * t / (24.0 * order)
@@ -49,7 +49,7 @@ def _ratio(dim: int, k: jax.Array) -> Ratio:
     correction = z * t**3 * (5.0 * t * t - 1.0) / (8.0 * order**2) - z * t * t / (2.0 * order)
     value, complement = slope + correction, slope_complement - correction
 
-    at_zero = _expansion_sum(order, 1.0)  # the same expansion at k = 0, so that ln 0F1 is zero there
+    at_zero = _expansion_sum(order, jnp.ones(()))  # the same expansion at k = 0, so that ln 0F1 is zero there
     log_rest = jnp.log1p((_expansion_sum(order, t) - at_zero) / (1.0 + at_zero))
     log_rest -= order * jnp.log1p(z * z / (2.0 * (1.0 + root))) + 0.25 * jnp.log1p(z * z)
     for step in range(EXTRA_ORDERS):

@@ -14,8 +14,8 @@ import math
 import jax
 import jax.numpy as jnp
 
-from vae_jax.losses.shapes import at_least_float32
-from vae_jax.posteriors import _match
+from vae_jax.distributions.pixels import at_least_float32
+from vae_jax.distributions.shapes import match_trailing, with_samples
 
 
 @jax.tree_util.register_dataclass
@@ -31,20 +31,23 @@ class Categorical:
 
     def sample(self, key: jax.Array, num_samples: int | None = None) -> jax.Array:
         """Return one-hot z [B, G, K] or [num_samples, B, G, K]; no gradient passes through them."""
-        own = jnp.shape(self.logits)
-        shape = own if num_samples is None else (num_samples, *own)
-        logits = _match(at_least_float32(self.logits), shape)
+        shape = with_samples(jnp.shape(self.logits), num_samples)
+        logits = match_trailing(at_least_float32(self.logits), shape)
         return _one_hot(logits + jax.random.gumbel(key, shape, logits.dtype), jnp.result_type(self.logits))
 
     def log_prob(self, z: jax.Array) -> jax.Array:
         """Return the log probability in nats of one-hot z [*S, B, G, K], summed over groups: [*S, B]."""
         z = at_least_float32(z)
-        log_p = _match(self.log_probabilities(), z.shape)
+        log_p = match_trailing(self.log_probabilities(), z.shape)
         return (z * jnp.where((z == 0.0) & jnp.isneginf(log_p), 0.0, log_p)).sum((-2, -1))
 
     def mode(self) -> jax.Array:
         """Return the most probable class of every group, one-hot: [B, G, K]."""
         return _one_hot(self.logits, jnp.result_type(self.logits))
+
+    def tempered(self, temperature: float) -> "Categorical":
+        """Return the distribution of the argmax of logits + temperature * Gumbel noise."""
+        return Categorical(self.logits / temperature)
 
     def log_probabilities(self) -> jax.Array:
         """Return log softmax(logits), [B, G, K]."""
@@ -112,9 +115,8 @@ class RelaxedCategorical:
         return Categorical(self.logits)
 
     def _sample_log(self, key: jax.Array, num_samples: int | None) -> jax.Array:
-        own = jnp.shape(self.logits)
-        shape = own if num_samples is None else (num_samples, *own)
-        logits = _match(at_least_float32(self.logits), shape)
+        shape = with_samples(jnp.shape(self.logits), num_samples)
+        logits = match_trailing(at_least_float32(self.logits), shape)
         noise = jax.random.gumbel(key, shape, logits.dtype)
         return jax.nn.log_softmax((logits + noise) / self._temperature(shape))
 
@@ -127,7 +129,7 @@ class RelaxedCategorical:
     def _log_density(self, log_z: jax.Array) -> jax.Array:
         """Return the log density on the simplex at z = exp(log_z) [*S, B, G, K], summed over groups: [*S, B]."""
         temperature = self._temperature(log_z.shape)
-        weighted = _match(at_least_float32(self.logits), log_z.shape) - temperature * log_z
+        weighted = match_trailing(at_least_float32(self.logits), log_z.shape) - temperature * log_z
         classes = log_z.shape[-1]
         density = weighted.sum(-1) - classes * jax.nn.logsumexp(weighted, axis=-1) - log_z.sum(-1)
         density += math.lgamma(classes) + (classes - 1.0) * jnp.log(temperature[..., 0])
@@ -137,13 +139,13 @@ class RelaxedCategorical:
         temperature = at_least_float32(self.temperature)
         if temperature.ndim == 0:
             return jnp.broadcast_to(temperature, shape)
-        return jnp.broadcast_to(_match(temperature, (*shape[:-2], 1, 1)), shape)
+        return jnp.broadcast_to(match_trailing(temperature, (*shape[:-2], 1, 1)), shape)
 
 
 def kl_categorical_categorical(q: Categorical, p: Categorical) -> jax.Array:
     """Return KL(q || p) of every group in nats, [B, G]; p may lack the batch axis, and equal logits are uniform."""
     log_q = q.log_probabilities()
-    log_p = _match(p.log_probabilities(), log_q.shape)
+    log_p = match_trailing(p.log_probabilities(), log_q.shape)
     return _expectation(log_q, jnp.where(jnp.isneginf(log_q), 0.0, log_q - log_p))
 
 

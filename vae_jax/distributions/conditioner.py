@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vae_jax.losses.shapes import at_least_float32
-from vae_jax.posteriors import _match
+from vae_jax.distributions.pixels import at_least_float32
+from vae_jax.distributions.shapes import match_trailing
 from vae_jax.random import fold_in_name
 
 
@@ -71,9 +71,9 @@ def apply_conditioner(
     for i, layer in enumerate(params.layers):
         kernel = layer.kernel if masks is None else layer.kernel * masks[i]
         values = values @ kernel
-        values = values + _match(layer.bias, values.shape)
-        if i == 0 and context is not None:
-            values = values + _match(at_least_float32(context) @ params.context_kernel, values.shape)
+        values = values + match_trailing(layer.bias, values.shape)
+        if i == 0 and context is not None and params.context_kernel is not None:
+            values = values + match_trailing(at_least_float32(context) @ params.context_kernel, values.shape)
         if i < len(params.layers) - 1:
             values = jax.nn.elu(values)
     return values

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from vae_jax.distributions import spline
 from vae_jax.distributions.conditioner import Conditioner, apply_conditioner, init_conditioner
-from vae_jax.losses.shapes import at_least_float32
+from vae_jax.distributions.pixels import at_least_float32
 
 
 @jax.tree_util.register_dataclass

@@ -72,6 +72,10 @@ class Flow:
         """Return the image of the base's mode, in place of the flow's mode, which has no closed form: [B, D]."""
         return self._push(self.base.mode())[0]
 
+    def tempered(self, temperature: float) -> "Flow":
+        """Return the flow whose base has its noise multiplied by `temperature`."""
+        return Flow(self.base.tempered(temperature), self.transforms)
+
     def _push(self, z: jax.Array) -> tuple[jax.Array, jax.Array]:
         log_det = jnp.zeros(jnp.shape(z)[:-1], jnp.float32)
         for transform in self.transforms:

@@ -14,8 +14,9 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.special import digamma, gammaln
 
-from vae_jax.losses.shapes import at_least_float32
-from vae_jax.posteriors import LOG_2PI, _match
+from vae_jax.distributions.gaussian import LOG_2PI
+from vae_jax.distributions.pixels import at_least_float32
+from vae_jax.distributions.shapes import match_trailing, with_samples
 
 SERIES_FROM = 8.0  # from this argument on, the series below are exact to float32's last digits
 
@@ -39,9 +40,8 @@ class Gamma:
         The draw is made in log space. A draw below the smallest normal number of float32, which is usual for a
         concentration of 0.01, is returned as that number, so that its density exists.
         """
-        own = jnp.shape(self.concentration)
-        shape = own if num_samples is None else (num_samples, *own)
-        concentration, rate = _match(at_least_float32(self.concentration), shape), self._rate(shape)
+        shape = with_samples(jnp.shape(self.concentration), num_samples)
+        concentration, rate = match_trailing(at_least_float32(self.concentration), shape), self._rate(shape)
         log_z = jax.random.loggamma(key, concentration) - jnp.log(rate)
         smallest = jnp.finfo(log_z.dtype).tiny
         z = jnp.where(log_z > jnp.log(smallest), jnp.exp(log_z), smallest)
@@ -53,7 +53,7 @@ class Gamma:
         The density is 0 for z < 0. At z = 0, where it can be infinite, it is that of the smallest positive number.
         """
         z = at_least_float32(z)
-        concentration, rate = _match(at_least_float32(self.concentration), z.shape), self._rate(z.shape)
+        concentration, rate = match_trailing(at_least_float32(self.concentration), z.shape), self._rate(z.shape)
         log_z = jnp.log(jnp.maximum(z, jnp.finfo(z.dtype).tiny))
         log_ratio = log_z + jnp.log(rate) - jnp.log(concentration)
         density = -concentration * (jnp.expm1(log_ratio) - log_ratio) - log_z
@@ -69,7 +69,7 @@ class Gamma:
         return jnp.maximum(self.concentration - 1.0, 0.0) / self.rate
 
     def _rate(self, shape: tuple[int, ...]) -> jax.Array:
-        return _match(at_least_float32(self.rate), shape)
+        return match_trailing(at_least_float32(self.rate), shape)
 
 
 def kl_gamma_gamma(q: Gamma, p: Gamma) -> jax.Array:
@@ -79,7 +79,7 @@ def kl_gamma_gamma(q: Gamma, p: Gamma) -> jax.Array:
     + (a_q - a_p) (digamma(a_q) - ln a_q) + Binet(a_p) - Binet(a_q).
     """
     shape = jnp.shape(q.concentration)
-    a_q, a_p = (_match(at_least_float32(gamma.concentration), shape) for gamma in (q, p))
+    a_q, a_p = (match_trailing(at_least_float32(gamma.concentration), shape) for gamma in (q, p))
     log_a_ratio = jnp.log(a_q) - jnp.log(a_p)
     log_mean_ratio = log_a_ratio + jnp.log(p._rate(shape)) - jnp.log(q._rate(shape))
     scale = a_p * (jnp.expm1(log_mean_ratio) - log_mean_ratio)

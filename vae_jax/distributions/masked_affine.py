@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from vae_jax.distributions.conditioner import Conditioner, apply_conditioner, init_conditioner
-from vae_jax.losses.shapes import at_least_float32
+from vae_jax.distributions.pixels import at_least_float32
 
 FORGET_BIAS = 2.0  # at initialisation z' = 0.88 z, and the log determinant is -0.127 for each latent
 

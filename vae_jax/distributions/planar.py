@@ -11,10 +11,11 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
-from vae_jax.losses.shapes import at_least_float32
-from vae_jax.posteriors import _match
+from vae_jax.distributions.pixels import at_least_float32
+from vae_jax.distributions.shapes import match_trailing
 
 BISECTIONS = 32
+SMALLEST_SLOPE = 1e-6  # of a planar transform across its plane, so that the inverse stays finite in float32
 _TINY = 1e-12  # keeps 0 / 0 out of the gradients where a vector is exactly zero
 
 
@@ -54,11 +55,11 @@ class Planar:
         """Return u_hat and w [*S, B, D], the bias and softplus(w . u) = 1 + w . u_hat [*S, B]."""
         u, w = at_least_float32(self.u), at_least_float32(self.w)
         overlap = (w * u).sum(-1)
-        slope = jax.nn.softplus(overlap)
+        slope = jnp.maximum(jax.nn.softplus(overlap), SMALLEST_SLOPE)
         square = jnp.maximum(jnp.square(w).sum(-1), _TINY)
         u_hat = u + ((slope - 1.0 - overlap) / square)[..., None] * w
-        bias = _match(at_least_float32(self.bias), shape[:-1])
-        return _match(u_hat, shape), _match(w, shape), bias, _match(slope, shape[:-1])
+        bias = match_trailing(at_least_float32(self.bias), shape[:-1])
+        return match_trailing(u_hat, shape), match_trailing(w, shape), bias, match_trailing(slope, shape[:-1])
 
 
 def _log_det(tanh: jax.Array, slope: jax.Array) -> jax.Array:
@@ -106,14 +107,14 @@ class Radial:
     def _constrained(self, shape: tuple[int, ...]) -> tuple[jax.Array, jax.Array, jax.Array]:
         """Return the centre [*S, B, D], alpha and alpha + beta, both positive, [*S, B]."""
         raw = (at_least_float32(self.raw_alpha), at_least_float32(self.raw_beta))
-        alpha, outer = (_match(jax.nn.softplus(value), shape[:-1]) for value in raw)
-        return _match(at_least_float32(self.centre), shape), alpha, outer
+        alpha, outer = (match_trailing(jax.nn.softplus(value), shape[:-1]) for value in raw)
+        return match_trailing(at_least_float32(self.centre), shape), alpha, outer
 
     @staticmethod
     def _log_det(radius: jax.Array, alpha: jax.Array, outer: jax.Array, z: jax.Array) -> jax.Array:
-        h = 1.0 / (alpha + radius)
-        curved = jnp.log1p(alpha * (outer - alpha) * jnp.square(h))
-        return (z.shape[-1] - 1.0) * jnp.log(_stretch(radius, alpha, outer)) + curved
+        along = radius * (radius + 2.0 * alpha) + alpha * outer  # (1 + alpha beta h^2) / h^2, a sum of positive terms
+        log_along = jnp.log(along) - 2.0 * jnp.log(radius + alpha)
+        return (z.shape[-1] - 1.0) * jnp.log(_stretch(radius, alpha, outer)) + log_along
 
 
 def _stretch(radius: jax.Array, alpha: jax.Array, outer: jax.Array) -> jax.Array:

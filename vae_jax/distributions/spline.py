@@ -65,7 +65,11 @@ def inverse(y: jax.Array, spline: Knots) -> tuple[jax.Array, jax.Array]:
     quadratic = at.height * (slope - at.left) + above * curve
     linear = at.height * at.left - above * curve
     root = jnp.sqrt(jnp.maximum(jnp.square(linear) + 4.0 * quadratic * slope * above, 0.0))
-    position = 2.0 * slope * above / (linear + root)
+    small, large = linear + root, root - linear
+    falling = linear < 0.0  # in which case `small` cancels, and the quadratic coefficient is positive
+    position = jnp.where(
+        falling, large / jnp.where(falling, 2.0 * quadratic, 1.0), 2.0 * slope * above / jnp.where(falling, 1.0, small)
+    )
     x = at.x + at.width * position
     return jnp.where(inside, x, y), jnp.where(inside, -_log_slope(at, position), 0.0)
 

@@ -8,9 +8,9 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
+from vae_jax.distributions.pixels import at_least_float32
 from vae_jax.distributions.planar import solve_tanh_equation
-from vae_jax.losses.shapes import at_least_float32
-from vae_jax.posteriors import _match
+from vae_jax.distributions.shapes import match_trailing
 
 
 @jax.tree_util.register_dataclass
@@ -61,10 +61,9 @@ class Sylvester:
         """Return R, S [*S, B, M, M] and the bias [*S, B, M]."""
         bias = at_least_float32(self.bias)
         units, lead = bias.shape[-1], shape[:-1]
-        outer, inner = (
-            _match(_triangular(at_least_float32(raw)), (*lead, units, units)) for raw in (self.outer, self.inner)
-        )
-        return outer, inner, _match(bias, (*lead, units))
+        square = (*lead, units, units)
+        outer, inner = (match_trailing(_triangular(at_least_float32(raw)), square) for raw in (self.outer, self.inner))
+        return outer, inner, match_trailing(bias, (*lead, units))
 
     def _to_frame(self, z: jax.Array) -> jax.Array:
         """Return Q^T z, [*S, B, M]."""
@@ -80,14 +79,14 @@ class Sylvester:
         return z
 
     def _reflect(self, h: int, z: jax.Array) -> jax.Array:
-        normal = _match(at_least_float32(self.reflections)[..., h, :], z.shape)
+        normal = match_trailing(at_least_float32(self.reflections)[..., h, :], z.shape)
         square = jnp.maximum(jnp.square(normal).sum(-1, keepdims=True), 1e-12)
         return z - 2.0 * normal * (normal * z).sum(-1, keepdims=True) / square
 
 
 def _triangular(raw: jax.Array) -> jax.Array:
     diagonal = jnp.tanh(jnp.diagonal(raw, axis1=-2, axis2=-1))
-    return jnp.triu(raw, 1) + diagonal[..., None] * _match(jnp.eye(raw.shape[-1], dtype=raw.dtype), raw.shape)
+    return jnp.triu(raw, 1) + diagonal[..., None] * match_trailing(jnp.eye(raw.shape[-1], dtype=raw.dtype), raw.shape)
 
 
 def _matvec(matrix: jax.Array, vector: jax.Array) -> jax.Array:

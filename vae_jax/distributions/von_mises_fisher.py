@@ -14,9 +14,9 @@ import jax
 import jax.numpy as jnp
 
 from vae_jax.distributions import bessel
+from vae_jax.distributions.pixels import at_least_float32
+from vae_jax.distributions.shapes import match_trailing, with_samples
 from vae_jax.distributions.sphere_angle import sample_angle
-from vae_jax.losses.shapes import at_least_float32
-from vae_jax.posteriors import _match
 from vae_jax.random import fold_in_name
 
 
@@ -44,8 +44,8 @@ class VonMisesFisher:
     def sample(self, key: jax.Array, num_samples: int | None = None) -> jax.Array:
         """Return z [B, D] or [num_samples, B, D], differentiable in the direction and in the concentration."""
         direction, k = at_least_float32(self.direction), at_least_float32(self.concentration)
-        shape = direction.shape if num_samples is None else (num_samples, *direction.shape)
-        direction, k = _match(direction, shape), _match(k, (*shape[:-1], 1))
+        shape = with_samples(direction.shape, num_samples)
+        direction, k = match_trailing(direction, shape), match_trailing(k, (*shape[:-1], 1))
         angle = sample_angle(fold_in_name(key, "angle"), shape[-1], k, k.shape)
         z = jnp.cos(angle) * direction + jnp.sin(angle) * _tangent(fold_in_name(key, "tangent"), direction)
         return z.astype(jnp.result_type(self.direction))
@@ -56,7 +56,7 @@ class VonMisesFisher:
         The density is written with 1 - direction . z = |z - direction|^2 / 2, which keeps its digits in float32.
         """
         z = at_least_float32(z)
-        direction, k = _match(at_least_float32(self.direction), z.shape), self._concentration(z.shape)
+        direction, k = match_trailing(at_least_float32(self.direction), z.shape), self._concentration(z.shape)
         distance = 0.5 * jnp.square(z - direction).sum(-1)
         return -k * distance - bessel.log_mean_exp(z.shape[-1], k) - log_sphere_area(z.shape[-1])
 
@@ -71,7 +71,7 @@ class VonMisesFisher:
 
     def _concentration(self, shape: tuple[int, ...]) -> jax.Array:
         """Return the concentration in float32 for values of shape [*S, B, D]: [*S, B]."""
-        return _match(at_least_float32(self.concentration), (*shape[:-1], 1))[..., 0]
+        return match_trailing(at_least_float32(self.concentration), (*shape[:-1], 1))[..., 0]
 
 
 @jax.tree_util.register_dataclass
@@ -87,8 +87,7 @@ class HypersphericalUniform:
 
     def sample(self, key: jax.Array, num_samples: int | None = None) -> jax.Array:
         """Return z [dim] or [num_samples, dim]."""
-        shape = (self.dim,) if num_samples is None else (num_samples, self.dim)
-        return _uniform(key, shape, jnp.float32)
+        return _uniform(key, with_samples((self.dim,), num_samples), jnp.float32)
 
     def log_prob(self, z: jax.Array) -> jax.Array:
         """Return log p(z) in nats of unit vectors z [*S, B, dim], the same for every z: [*S, B]."""
