@@ -4,8 +4,6 @@ import os
 
 # Eight devices; and little optimisation, since compiling is most of what these tests do.
 FLAGS = "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
-# jaxlib 0.10.2 computes x - sum(a * b) wrongly on CPUs beyond 32,768 elements (github.com/jax-ml/jax/issues/39103).
-FLAGS += " --xla_cpu_experimental_ynn_fusion_type=-reduce"
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {FLAGS}"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
