@@ -1,21 +1,81 @@
-"""What today's code reads where an older version of the code stored a run's configuration.
+"""What today's code reads where older code stored a run's configuration.
 
-Whoever adds, moves or replaces a field of `configs/base.py` adds a line to the table here, so that older runs still
-restore, resume, sample and evaluate as the code that made them. `serialization.from_run` is the only caller.
+A change of `configs/base.py` that older runs lack gets an entry in UPGRADES, so that those runs restore, sample,
+evaluate and resume as the code that made them. `serialization.from_run` is the only caller.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 Tree = dict[str, Any]
+Upgrade = Callable[[Tree], Tree]
 
-# A field that was added: its dotted name, and the value that older runs were made with.
-ADDED: dict[str, Any] = {"data.valid_fraction": 0.1}
+
+def added(dotted: str, value: Any) -> Upgrade:
+    """Return the upgrade for a field that was added: runs that lack the field were made with `value`.
+
+    Args:
+        dotted: the field's name, such as "data.valid_fraction". Sections that are missing are added too.
+        value: as JSON gives it, lists in place of tuples.
+    """
+    *sections, field = dotted.split(".")
+
+    def apply(tree: Tree) -> Tree:
+        tree, section = _copied(tree, sections)
+        section.setdefault(field, value)
+        return tree
+
+    return apply
+
+
+def moved(old: str, new: str) -> Upgrade:
+    """Return the upgrade for a field or section that has moved from one dotted name to another."""
+    *old_sections, old_field = old.split(".")
+    *new_sections, new_field = new.split(".")
+
+    def apply(tree: Tree) -> Tree:
+        if field_of(tree, old) is None:
+            return tree
+        tree, section = _copied(tree, old_sections)
+        value = section.pop(old_field)
+        tree, section = _copied(tree, new_sections)
+        section[new_field] = value
+        return tree
+
+    return apply
+
+
+# Applied in this order, the oldest change first. An entry is `added`, `moved`, or a function of its own from the whole
+# configuration to the whole configuration. Each returns a configuration that is up to date unchanged, and changes no
+# dict in place.
+UPGRADES: tuple[Upgrade, ...] = (added("data.valid_fraction", 0.1),)
 
 
 def upgrade(tree: Tree) -> Tree:
-    """Return the configuration with today's fields; what cannot be a configuration is left to `rules.validate`."""
-    for dotted, value in ADDED.items():
-        section, _, field = dotted.rpartition(".")
-        if isinstance(tree.get(section), dict) and field not in tree[section]:
-            tree = tree | {section: tree[section] | {field: value}}
+    """Return a run's stored configuration with today's fields.
+
+    Raises:
+        AttributeError, KeyError, TypeError, ValueError: the tree is not a configuration of any version.
+    """
+    if not isinstance(tree, dict):
+        raise TypeError(f"{type(tree).__name__} in place of an object")
+    for apply in UPGRADES:
+        tree = apply(tree)
     return tree
+
+
+def field_of(tree: Tree, dotted: str) -> Any:
+    """Return a field or section by its dotted name, None where the tree lacks the field."""
+    value: Any = tree
+    for name in dotted.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def _copied(tree: Tree, sections: list[str]) -> tuple[Tree, Tree]:
+    """Return the tree and one of its sections; both, and the sections between the two, are copies."""
+    tree = section = dict(tree)
+    for name in sections:
+        section[name] = dict(section.get(name, {}))
+        section = section[name]
+    return tree, section
