@@ -47,6 +47,9 @@ def get_config() -> Config:
     model.image_shape = ()  # (height, width, channels); () follows from the data
     model.latent_dim = 128  # D, the number of latents
     model.hidden_dims = (32, 64, 128, 256, 512)  # channels of each stride-2 level of the encoder; mlp: its widths
+    model.latents = Config({"name": "gaussian"})  # gaussian | deterministic (a code without noise)
+    model.prior = Config({"name": "standard_normal", "std": 1.0})  # p(z): N(0, std^2 I)
+    model.critic = Config({"name": "none", "hidden_dims": (1000,) * 6})  # none | code (factor's)
     model.norm = "batch"  # batch | group | none
     model.activation = "leaky_relu"  # leaky_relu | relu | gelu | silu | tanh | elu
 
@@ -58,7 +61,6 @@ def get_config() -> Config:
     objective.num_samples = 1  # K, latent samples per image, where the objective takes several
     objective.gradient = "standard"  # estimator of the encoder's gradient: standard | stl | dreg
     objective.options = Config()  # the objective function's other keywords, by name
-    objective.discriminator = Config({"hidden_dims": (1000,) * 6, "learning_rate": 1e-4})  # factor's
 
     config.optimizer = optimizer = Config()
     optimizer.name = "adam"  # adam | adamw | sgd
@@ -69,4 +71,8 @@ def get_config() -> Config:
     optimizer.weight_decay = 0.0  # adamw's decoupled decay
     optimizer.clip_norm = 0.0  # global norm that gradients are clipped to; 0 does not clip
     optimizer.eps = 1e-8  # Adam's epsilon
+    optimizer.critic = Config({"learning_rate": 1e-4, "b1": 0.5, "b2": 0.9})  # of model.critic: Adam
+
+    # What `vae_jax.train` was given from Python in place of the fields above, by name; `train` itself fills this in.
+    config.given = Config({"objective": "", "model": "", "images": "", "labels": ""})
     return config

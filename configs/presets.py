@@ -18,7 +18,7 @@ def _beta(beta: float = 1.0, warmup_steps: int = 0) -> dict[str, Any]:
 
 
 ELBO = {"name": "elbo", "rate": _beta(), "penalties": {}}
-WAE = {"name": "wae", "options": {"deterministic": True}}
+WAE = {"name": "wae", "latents": {"name": "deterministic"}}
 
 PRESETS: dict[str, dict[str, Any]] = {
     # What is made of the KL.
@@ -28,7 +28,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "free_bits": ELBO | {"rate": {"name": "free_bits", "nats": 0.5, "beta": 1.0, "warmup_steps": 0}},
     # Terms on the aggregate posterior.
     "beta_tc": ELBO | {"penalties": {"tc": {"name": "total_correlation", "weight": 5.0, "estimator": "stratified"}}},
-    "factor": ELBO | {"name": "factor", "options": {"gamma": 10.0}},
+    "factor": ELBO | {"name": "factor", "options": {"gamma": 10.0}, "critic": {"name": "code"}},
     "dip_i": ELBO | {"penalties": {"dip": {"name": "dip_i", "weight": 10.0, "diagonal": 10.0}}},
     "dip_ii": ELBO | {"penalties": {"dip": {"name": "dip_ii", "weight": 10.0, "diagonal": 1.0}}},
     "info": ELBO | {"rate": _beta(0.0), "penalties": {"mmd": {"name": "mmd_imq", "weight": 100.0}}},
@@ -69,6 +69,8 @@ def apply(config: Config, name: str, recipes: tuple[str, ...] = ()) -> Config:
     for field, value in PRESETS[name].items():
         if field == "range":
             config.data.range = value
+        elif field in ("latents", "prior", "critic"):
+            config.model[field].update(value)
         else:
             config.objective[field] = Config(value) if isinstance(value, dict) else value
     return config

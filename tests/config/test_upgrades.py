@@ -44,6 +44,45 @@ def test_a_run_without_held_out_images_of_its_own_was_made_with_a_tenth():
     assert serialization.from_run(tree).data.valid_fraction == 0.1
 
 
+def upgraded(tree):
+    return serialization.from_run(json.loads(json.dumps(tree)))
+
+
+def test_factors_discriminator_is_the_models_critic():
+    tree = json.loads((OLD / "factor.json").read_text())
+    config = upgraded(tree)
+    assert config.model.critic.to_dict() == {"name": "code", "hidden_dims": (16, 16)}
+    assert config.optimizer.critic.to_dict() == {"learning_rate": 1e-4, "b1": 0.5, "b2": 0.9}
+    assert "discriminator" not in config.objective and config.model.latents.name == "gaussian"
+    tree["objective"]["name"] = "elbo"
+    assert upgraded(tree).model.critic.name == "none"
+
+
+@pytest.mark.parametrize(
+    ("options", "latents"),
+    [({}, "deterministic"), ({"deterministic": True}, "deterministic"), ({"deterministic": False}, "gaussian")],
+)
+def test_whether_a_waes_codes_have_noise_is_the_models(options, latents):
+    tree = json.loads((OLD / "wae.json").read_text())
+    tree["objective"]["options"] = options
+    config = upgraded(tree)
+    assert config.model.latents.name == latents and "deterministic" not in config.objective.options
+
+
+def test_the_width_of_the_penalties_prior_is_the_models():
+    tree = json.loads((OLD / "wae.json").read_text())
+    assert upgraded(tree).model.prior.to_dict() == {"name": "standard_normal", "std": 1.0}
+    tree["objective"]["penalties"]["mmd"]["prior_std"] = 2.0
+    config = upgraded(tree)
+    assert config.model.prior.std == 2.0 and "prior_std" not in config.objective.penalties.mmd
+
+
+def test_todays_wae_with_noise_stays_one():
+    config = digits.get_config("wae_mmd")
+    config.model.latents.name = "gaussian"
+    assert upgraded(serialization.to_json(config)).model.latents.name == "gaussian"
+
+
 @pytest.mark.parametrize("preset", presets.PRESETS)
 def test_todays_configurations_stay_as_they_are(preset):
     tree = json.loads(json.dumps(serialization.to_json(digits.get_config(preset))))

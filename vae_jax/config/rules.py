@@ -56,7 +56,14 @@ _FLAG = (lambda v: isinstance(v, bool)), "must be true or false"
 _TEXT = (lambda v: isinstance(v, str)), "must be text"
 
 # The sections whose fields are the keywords of a function.
-SECTIONS = ("objective.reconstruction", "objective.rate", "objective.penalties", "objective.options")
+SECTIONS = (
+    "objective.reconstruction",
+    "objective.rate",
+    "objective.penalties",
+    "objective.options",
+    "model.latents",
+    "model.prior",
+)
 
 RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "seed": ((lambda v: _integer(v) and 0 <= v < 2**32), "must be a whole number from 0 to 2**32 - 1"),
@@ -98,13 +105,13 @@ RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     ),
     "model.latent_dim": _COUNT,
     "model.hidden_dims": (_sizes, "must be channels of one or more levels, such as 32,64,128"),
+    "model.critic.name": _one_of("none", "code"),
+    "model.critic.hidden_dims": (_sizes, "must be widths of one or more layers, such as 1000,1000"),
     "model.norm": _one_of("batch", "group", "none"),
     "model.activation": _TEXT,
     "objective.name": _TEXT,
     "objective.num_samples": _COUNT,
     "objective.gradient": _one_of("standard", "stl", "dreg"),
-    "objective.discriminator.hidden_dims": (_sizes, "must be widths of one or more layers, such as 1000,1000"),
-    "objective.discriminator.learning_rate": _POSITIVE,
     "optimizer.name": _one_of("adam", "adamw", "sgd"),
     "optimizer.learning_rate": _POSITIVE,
     "optimizer.schedule": _one_of("constant", "exponential", "cosine", "stages"),
@@ -116,6 +123,13 @@ RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "optimizer.weight_decay": _NOT_NEGATIVE,
     "optimizer.clip_norm": _NOT_NEGATIVE,
     "optimizer.eps": _POSITIVE,
+    "optimizer.critic.learning_rate": _POSITIVE,
+    "optimizer.critic.b1": _FRACTION,
+    "optimizer.critic.b2": _FRACTION,
+    "given.objective": _TEXT,
+    "given.model": _TEXT,
+    "given.images": _TEXT,
+    "given.labels": _TEXT,
 }
 
 

@@ -45,10 +45,48 @@ def moved(old: str, new: str) -> Upgrade:
     return apply
 
 
+def critic_name(tree: Tree) -> Tree:
+    """Name the model's critic by the objective, where `objective.discriminator` was there for every objective."""
+    if field_of(tree, "objective.discriminator") is None:
+        return tree
+    tree, objective = _copied(tree, ["objective"])
+    del objective["discriminator"]
+    return added("model.critic.name", "code" if objective.get("name") == "factor" else "none")(tree)
+
+
+def deterministic_latents(tree: Tree) -> Tree:
+    """Name the latents of a WAE, whose objective had the option `deterministic`, true unless set."""
+    if field_of(tree, "objective.name") != "wae" or field_of(tree, "model.latents") is not None:
+        return tree
+    tree, options = _copied(tree, ["objective", "options"])
+    return added("model.latents.name", "deterministic" if options.pop("deterministic", True) else "gaussian")(tree)
+
+
+def prior_std(tree: Tree) -> Tree:
+    """Take the prior's standard deviation from the penalties, whose keyword `prior_std` it was."""
+    penalties = field_of(tree, "objective.penalties") or {}
+    for name in [name for name, penalty in penalties.items() if "prior_std" in penalty]:
+        tree = moved(f"objective.penalties.{name}.prior_std", "model.prior.std")(tree)
+    return tree
+
+
 # Applied in this order, the oldest change first. An entry is `added`, `moved`, or a function of its own from the whole
 # configuration to the whole configuration. Each returns a configuration that is up to date unchanged, and changes no
 # dict in place.
-UPGRADES: tuple[Upgrade, ...] = (added("data.valid_fraction", 0.1),)
+UPGRADES: tuple[Upgrade, ...] = (
+    added("data.valid_fraction", 0.1),
+    moved("objective.discriminator.hidden_dims", "model.critic.hidden_dims"),
+    moved("objective.discriminator.learning_rate", "optimizer.critic.learning_rate"),
+    critic_name,
+    added("optimizer.critic.b1", 0.5),
+    added("optimizer.critic.b2", 0.9),
+    deterministic_latents,
+    added("model.latents.name", "gaussian"),
+    prior_std,
+    added("model.prior.name", "standard_normal"),
+    added("model.prior.std", 1.0),
+    added("given", {"objective": "", "model": "", "images": "", "labels": ""}),
+)
 
 
 def upgrade(tree: Tree) -> Tree:

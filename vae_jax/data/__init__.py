@@ -8,7 +8,6 @@ _HOMES = {
     "Split": ("dataset", "Split"),
     "load_dataset": ("sources", "load"),
     "evaluation_slices": ("batches", "evaluation_slices"),
-    "gather": ("batches", "gather"),
     "indices": ("batches", "indices"),
     "prefetch": ("batches", "prefetch"),
     "prepare": ("batches", "prepare"),

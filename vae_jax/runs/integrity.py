@@ -100,11 +100,10 @@ def _claimed(header: bytes) -> int:
 
 
 def check_same_model(stored: PyTree, expected: PyTree) -> None:
-    """Raise errors.UserError, naming the first array that differs, unless params and batch_stats have equal shapes."""
+    """Raise errors.UserError, naming the first array that differs, unless two models' variables have equal shapes."""
 
     def shapes(tree: PyTree) -> dict[str, tuple[int, ...]]:
-        fields = {name: tree.get(name) or {} for name in ("params", "batch_stats")}
-        leaves = jax.tree_util.tree_leaves_with_path(fields)
+        leaves = jax.tree_util.tree_leaves_with_path(tree)
         return {jax.tree_util.keystr(path, simple=True, separator="/"): tuple(leaf.shape) for path, leaf in leaves}
 
     there, here = shapes(stored), shapes(expected)
