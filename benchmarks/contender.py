@@ -61,14 +61,13 @@ def prepare_jax(precision: str, **given: Any) -> tuple[Any, Any]:
     import jax
     import optax
 
-    from vae_jax import models
-    from vae_jax.devices import parallel
+    from vae_jax import devices, models
     from vae_jax.training import train_state, train_step
 
     model, objective, schedule, prepare = make_parts(precision, **given)
     tx = optax.adam(schedule)
     call = train_step.make_train_call(train_step.make_train_step(model, objective, tx, schedule), prepare)
-    runner = parallel.jit_runner(call, parallel.make_mesh())
+    runner = devices.jit_runner(call, devices.make_mesh())
     fresh = train_state.create_state(models.init(model, jax.random.key(0)), tx, jax.random.key(1), ema=False)
     return runner, runner.place(fresh)
 

@@ -23,7 +23,7 @@ from statistics import median
 import numpy as np
 from PIL import Image, ImageFilter
 
-from configs import folder
+from vae_jax.configs import folder
 from vae_jax.data import images, sources, stores, workers
 
 RECIPE = images.Recipe("center148", (64, 64))

@@ -25,7 +25,7 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks import contender, turns
-from configs import celeba
+from vae_jax.configs import celeba
 
 HOME = pathlib.Path(__file__).resolve().parents[1]
 CELEBA_VALID = 19_867  # images

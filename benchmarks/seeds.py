@@ -18,9 +18,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from configs import binarized_mnist
 from vae_jax import models
 from vae_jax.config import build
+from vae_jax.configs import binarized_mnist
 from vae_jax.training import optimizers, train_state, train_step
 
 

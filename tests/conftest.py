@@ -1,4 +1,4 @@
-"""JAX made strict for every test, before anything imports it."""
+"""JAX made strict for every test, before anything imports it, and shapes in signatures checked at every call."""
 
 import os
 
@@ -8,8 +8,13 @@ os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {FLAGS}"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import jax
+import jaxtyping
 import pytest
 from absl import flags
+
+from tests import shapes
+
+jaxtyping.install_import_hook(shapes.ROOMS, "tests.shapes.checked")  # before any of these rooms is imported
 
 from tests.trained_run import folder, workdir  # noqa: F401 - fixtures of every room
 
@@ -21,3 +26,11 @@ flags.FLAGS.mark_as_parsed()
 @pytest.fixture
 def key() -> jax.Array:
     return jax.random.key(0)
+
+
+@pytest.fixture
+def without_shape_checks():
+    """For tests of what a function itself says of a wrong shape, which the check of signatures would say before it."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)

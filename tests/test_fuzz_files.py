@@ -23,10 +23,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import main
-from configs import digits
 from vae_jax import errors, models
-from vae_jax.config import build, configuration
-from vae_jax.data import images, own, sources
+from vae_jax.config import build, comparison, serialization
+from vae_jax.configs import digits
+from vae_jax.data import images, sources, user_images
 from vae_jax.runs import checkpoint, restore, workdir
 from vae_jax.training import train_state
 
@@ -115,7 +115,7 @@ def read_zip(root, damage):
     path = root / "images.zip"
     path.write_bytes(damage(archive()))
     try:
-        own.load_images(str(path), "none", (8, 8, 1))
+        user_images.load_images(str(path), "none", (8, 8, 1))
     finally:
         assert listing(root) == ["images.zip"]
 
@@ -144,10 +144,10 @@ def read_idx(root, damage):
 
 def read_config_json(root, damage):
     config = digits.get_config()
-    (root / "config.json").write_bytes(damage(json.dumps(configuration.to_json(config)).encode()))
+    (root / "config.json").write_bytes(damage(json.dumps(serialization.to_json(config)).encode()))
     stored = workdir.read_config(root)
     if stored is not None:
-        configuration.contradictions(stored, config)
+        comparison.contradictions(stored, config)
 
 
 READERS = {f.__name__: f for f in (read_image, read_zip, read_npz, read_idx, read_config_json)}
@@ -184,7 +184,7 @@ def trained(tmp_path_factory):
     variables = models.init(build.make_model(config), jax.random.key(0))
     state = train_state.create_state(variables, optax.adam(1e-3), jax.random.key(1), ema=False)
     with checkpoint.open_for_training(path, 3) as manager:
-        checkpoint.save(manager, state.replace(step=state.step + 1), configuration.to_json(config), 0.5)
+        checkpoint.save(manager, state.replace(step=state.step + 1), serialization.to_json(config), 0.5)
     return path, jax.device_get(variables)
 
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 import main
-from configs import presets
+from vae_jax.configs import presets
 from vae_jax.losses import penalties
 
 PAGE = (pathlib.Path(main.__file__).parent / "docs" / "losses.md").read_text()

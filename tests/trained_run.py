@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 import vae_jax
-from configs import base
+from vae_jax.configs import base
 
 IMAGES = np.random.default_rng(1).integers(0, 256, (40, 8, 8, 1)).astype(np.uint8)
 

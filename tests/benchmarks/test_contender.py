@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from benchmarks import contender
-from configs import celeba
 from vae_jax.config import build
+from vae_jax.configs import celeba
 from vae_jax.training import optimizers
 
 HOME = pathlib.Path(contender.__file__).resolve().parents[1]

@@ -24,7 +24,7 @@ def test_every_image_has_the_colours_of_its_factors_and_the_npz_source_reads_it(
     for image, (coat, hat) in zip(images, factors, strict=True):
         np.testing.assert_array_equal(image[:, :2], np.broadcast_to(PALETTE[coat + 1], (4, 2, 3)))
         np.testing.assert_array_equal(image[:, 2:], np.broadcast_to(PALETTE[hat], (4, 2, 3)))
-    from configs import base
+    from vae_jax.configs import base
 
     data = base.get_config().data
     data.source, data.dir, data.valid_fraction = "npz", str(tmp_path / "out.npz"), 0.0

@@ -4,9 +4,9 @@ import sys
 
 import pytest
 
-from configs import base
 from vae_jax import errors
-from vae_jax.config import build, configuration
+from vae_jax.config import build, rules
+from vae_jax.configs import base
 
 
 def config(**fields):
@@ -70,7 +70,7 @@ def test_what_cannot_be_bound_is_refused_by_its_field(made, message, tmp_path, m
     (tmp_path / "mine_that_fails.py").write_text("penalty = 1 / 0\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    configuration.validate(made)
+    rules.validate(made)
     with pytest.raises(errors.UserError, match=message):
         build.make_objective(made, 100)
 

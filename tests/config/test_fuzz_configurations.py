@@ -7,7 +7,6 @@ Without `-m long` the counts are a tenth or less. Every run draws the same examp
 
 import functools
 import json
-import pathlib
 
 import jax
 import numpy as np
@@ -16,17 +15,14 @@ from fuzzing import FEW, LONG, times
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-import main
 import vae_jax
-from configs import digits, presets
 from vae_jax import errors
-from vae_jax.cli import command_line
-from vae_jax.config import build, configuration
+from vae_jax.cli import parse
+from vae_jax.config import build, comparison, rules, serialization
+from vae_jax.configs import digits, presets
 from vae_jax.training import optimizers, train_state
 
-HOME = pathlib.Path(main.__file__).resolve().parent
-
-FIELDS = sorted(name for name in configuration.flatten(digits.get_config()) if name != "num_steps")
+FIELDS = sorted(name for name in serialization.flatten(digits.get_config()) if name != "num_steps")
 NUMBERS = [
     "0",
     "1",
@@ -106,7 +102,7 @@ json_values = st.recursive(
 @st.composite
 def damaged_trees(draw):
     """A configuration as JSON, in which up to three fields or sections are replaced, taken away or added."""
-    tree = json.loads(json.dumps(configuration.to_json(digits.get_config(draw(st.sampled_from([*presets.PRESETS]))))))
+    tree = json.loads(json.dumps(serialization.to_json(digits.get_config(draw(st.sampled_from([*presets.PRESETS]))))))
     tree["model"]["image_shape"] = [8, 8, 1]
     for name, value in draw(valid_changes):
         *sections, field = name.split(".")
@@ -128,8 +124,8 @@ def damaged_trees(draw):
 
 def build_all(config, trace=True):
     """Everything that a run makes of a configuration before compilation; to `trace`, its state as shapes."""
-    configuration.validate(config)
-    config = configuration.from_json(json.loads(json.dumps(configuration.to_json(config))))
+    rules.validate(config)
+    config = serialization.from_json(json.loads(json.dumps(serialization.to_json(config))))
     with config.unlocked():
         config.model.image_shape = config.model.image_shape or (8, 8, 1)
     model = build.make_model(config, allow_import=False)
@@ -157,9 +153,9 @@ def test_command_lines_build_or_are_refused(long):
     def check(recipe, changes, words, broken):
         words = words * broken + [f"--config.{name}={str(value).strip('[]')}" for name, value in changes]
         try:
-            parsed = command_line.parse(["main.py", f"--config=configs/digits.py:{recipe}", *words], doc="", home=HOME)
-            if parsed.config is not None:
-                built.append(build_all(parsed.config, trace=len(built) % 10 == 0))
+            parsed = parse.parse([f"--config=configs/digits.py:{recipe}", *words])
+            if parsed.mode == "train":
+                built.append(build_all(parsed.options.config, trace=len(built) % 10 == 0))
         except errors.UserError as error:
             assert "\n" not in str(error)
 
@@ -176,9 +172,9 @@ def test_stored_configurations_build_or_are_refused(long):
     @given(tree=damaged_trees())
     def check(tree):
         try:
-            config = configuration.from_json(tree)
+            config = serialization.from_json(tree)
             built.append(build_all(config, trace=len(built) % 10 == 0))
-            configuration.contradictions(config, digits.get_config())
+            comparison.contradictions(config, digits.get_config())
         except errors.UserError as error:
             assert "\n" not in str(error)
 
@@ -198,7 +194,7 @@ def test_valid_configurations_train_a_step(tmp_path, number):
     @given(tree=damaged_trees(), data=st.data())
     def collect(tree, data):
         assume(len(chosen) < number)
-        config = configuration.from_json(tree)
+        config = serialization.from_json(tree)
         try:
             chosen.append(build_all(config, trace=False))
         except errors.UserError:

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from ml_collections import config_dict
 
-from configs import presets
 from vae_jax import models
-from vae_jax.config import build, configuration
+from vae_jax.config import build, rules
+from vae_jax.configs import presets
 from vae_jax.data import batches, sources
 from vae_jax.training import optimizers, train_state, train_step
 
@@ -31,11 +31,11 @@ BATCH_SIZE = 32
 
 
 def make_config(name, preset):
-    config = importlib.import_module(f"configs.{name}").get_config(preset)
+    config = importlib.import_module(f"vae_jax.configs.{name}").get_config(preset)
     with config.unlocked():
         config.model.image_shape = CONFIGS[name]
         config.objective.discriminator.hidden_dims = (16, 16)
-    configuration.validate(config)
+    rules.validate(config)
     return config
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from vae_jax.devices import parallel
+from vae_jax import devices
 from vae_jax.models import convolution
 
 HIGHEST = lax.Precision.HIGHEST
@@ -91,7 +91,7 @@ def test_bfloat16_is_float32_rounded():
 
 def test_a_batch_split_over_devices_gives_the_same():
     x, kernel = draw((8, 8, 8, 3), (3, 3, 3, 4))
-    mesh = parallel.make_mesh()
+    mesh = devices.make_mesh()
 
     @jax.jit
     def gradients(x, kernel):
@@ -102,7 +102,7 @@ def test_a_batch_split_over_devices_gives_the_same():
         return jax.grad(total, (0, 1))(x, kernel)
 
     alone = gradients(x, kernel)
-    split = gradients(jax.device_put(x, parallel.split(mesh)), jax.device_put(kernel, parallel.replicated(mesh)))
-    assert split[0].sharding.is_equivalent_to(parallel.split(mesh), 4)
+    split = gradients(jax.device_put(x, devices.split(mesh)), jax.device_put(kernel, devices.replicated(mesh)))
+    assert split[0].sharding.is_equivalent_to(devices.split(mesh), 4)
     for a, b in zip(alone, split, strict=True):
         assert np.abs(a - b).max() <= 1e-5 * np.abs(a).max()

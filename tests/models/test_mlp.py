@@ -3,9 +3,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from configs import binarized_mnist
 from vae_jax import errors, models
-from vae_jax.config import build, configuration
+from vae_jax.config import build, rules
+from vae_jax.configs import binarized_mnist
 
 SHAPE = (3, 2, 2)
 TINY = models.MLP(SHAPE, 3, (5, 4), likelihood="bernoulli")
@@ -43,11 +43,11 @@ def test_the_recipe_is_that_network():
     config = binarized_mnist.get_config("mlp")
     with config.unlocked():
         config.model.image_shape = (28, 28, 1)
-    configuration.validate(config)
+    rules.validate(config)
     assert build.make_model(config) == models.MLP((28, 28, 1), likelihood="bernoulli")
     assert build.count_steps(config, 60_000) == 60_000
     papers = binarized_mnist.get_config("iwae2016")
-    configuration.validate(papers)
+    rules.validate(papers)
     assert build.count_steps(papers, 60_000) == 3_280 * 3_000
     assert papers.model.to_dict() == {**config.model.to_dict(), "image_shape": ()}
     with pytest.raises(errors.UserError, match="mlp"):

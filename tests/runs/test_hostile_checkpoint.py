@@ -15,12 +15,10 @@ import pytest
 import tensorstore
 
 import vae_jax
-from configs import digits
-from vae_jax.runs import checkpoint
-from vae_jax.config import configuration
 from vae_jax import errors, models
-from vae_jax.runs import restore
-from vae_jax.config import build
+from vae_jax.config import build, serialization
+from vae_jax.configs import digits
+from vae_jax.runs import checkpoint, restore
 from vae_jax.training import train_state
 
 HOME = pathlib.Path(vae_jax.__file__).parents[1]
@@ -47,7 +45,7 @@ def save(workdir, **model):
     state = train_state.create_state(variables, optax.adam(1e-3), jax.random.key(1), ema=False)
     config.model.update(model)
     with checkpoint.open_for_training(workdir, 3) as manager:
-        checkpoint.save(manager, state.replace(step=state.step + 1), configuration.to_json(config))
+        checkpoint.save(manager, state.replace(step=state.step + 1), serialization.to_json(config))
     return workdir
 
 

@@ -18,7 +18,7 @@ SCRIPT = """
 import resource, sys
 import jax, numpy as np
 import vae_jax
-from configs import base
+from vae_jax.configs import base
 from vae_jax import errors
 from vae_jax.losses import objectives, reconstruction
 

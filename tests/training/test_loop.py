@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import vae_jax
-from configs import base
 from vae_jax import errors
+from vae_jax.configs import base
 from vae_jax.losses import objectives, reconstruction
 from vae_jax.training import feed, loop
 

@@ -5,7 +5,7 @@ import math
 import jax.numpy as jnp
 import numpy as np
 
-from configs import base
+from vae_jax.configs import base
 from vae_jax.training import optimizers
 
 PARAMS = {"weight": jnp.array([1.0, -2.0], jnp.float32)}

@@ -5,8 +5,8 @@ import pytest
 from ml_collections import config_dict
 
 import vae_jax
-from configs import base, celeba, digits
 from vae_jax.config import build
+from vae_jax.configs import base, celeba, digits
 from vae_jax.training import setup
 
 

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from vae_jax.cli import images as cli_images
-from vae_jax.cli.options import Options
+from vae_jax.cli.options import Evaluate
 from vae_jax.config import build
 from vae_jax.data import dataset
 from vae_jax.evaluation.inputs import inputs
@@ -45,7 +45,7 @@ class Subject(NamedTuple):
                 held = held[size:]
 
 
-def load(path: str, options: Options, say: restore.Say) -> Subject:
+def load(path: str, options: Evaluate, say: restore.Say) -> Subject:
     """Restore the run and find the images of --split or --input."""
     allow_import = options.allow_import
     step, found = restore.restore_step(path, options.checkpoint, say, allow_import=allow_import)

@@ -7,31 +7,32 @@ step in optax's manner; the step comes from the train state, so that a schedule 
 import math
 from collections.abc import Callable
 
-import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
 
 from vae_jax import limits
 
-Schedule = float | Callable[[jax.Array], jax.Array]
+Step = Int[Array, ""] | int
+Schedule = float | Callable[[Step], Float[Array, ""] | float]
 
 
-def at_step(value: Schedule, step: jax.Array) -> jax.Array | float:
+def at_step(value: Schedule, step: Step) -> Float[Array, ""] | float:
     """A schedule's value at a step; a plain number is its own."""
     return value(step) if callable(value) else value
 
 
-def _ramp(step: jax.Array, num_steps: float) -> jax.Array | float:
+def _ramp(step: Step, num_steps: float) -> Float[Array, ""] | float:
     """min(1, step / num_steps); 1 where there are no steps."""
     return jnp.clip(step / num_steps, 0.0, 1.0) if num_steps else 1.0
 
 
-def _mean_kl(kl: jax.Array) -> jax.Array:
+def _mean_kl(kl: Float[Array, "B D"]) -> Float[Array, ""]:
     if jnp.ndim(kl) != 2:
         raise ValueError(f"kl is [B, D], unreduced, not {jnp.shape(kl)}")
     return kl.sum(-1).mean()
 
 
-def beta(kl: jax.Array, step: jax.Array, *, beta: Schedule = 1.0, warmup_steps: int = 0) -> jax.Array:
+def beta(kl: Float[Array, "B D"], step: Step, *, beta: Schedule = 1.0, warmup_steps: int = 0) -> Float[Array, ""]:
     """beta * min(1, step / warmup_steps) * mean_b sum_d kl.
 
     Args:
@@ -61,8 +62,8 @@ def beta_from_kld_weight(kld_weight: float, image_shape: tuple[int, ...]) -> flo
 
 
 def cyclical(
-    kl: jax.Array, step: jax.Array, *, beta: Schedule = 1.0, period: int, ramp_fraction: float = 0.5
-) -> jax.Array:
+    kl: Float[Array, "B D"], step: Step, *, beta: Schedule = 1.0, period: int, ramp_fraction: float = 0.5
+) -> Float[Array, ""]:
     """beta * min(1, tau / ramp_fraction) * mean_b sum_d kl, tau = (step mod period) / period.
 
     Args:
@@ -79,13 +80,13 @@ def cyclical(
 
 
 def capacity(
-    kl: jax.Array,
-    step: jax.Array,
+    kl: Float[Array, "B D"],
+    step: Step,
     *,
     gamma: Schedule = 1000.0,
     capacity: float = 25.0,
     capacity_steps: int = 100_000,
-) -> jax.Array:
+) -> Float[Array, ""]:
     """gamma * |mean_b sum_d kl - C|, C = capacity * min(1, step / capacity_steps).
 
     Args:
@@ -103,8 +104,8 @@ def capacity(
 
 
 def free_bits(
-    kl: jax.Array, step: jax.Array, *, nats: float = 0.5, beta: Schedule = 1.0, warmup_steps: int = 0
-) -> jax.Array:
+    kl: Float[Array, "B D"], step: Step, *, nats: float = 0.5, beta: Schedule = 1.0, warmup_steps: int = 0
+) -> Float[Array, ""]:
     """beta * min(1, step / warmup_steps) * sum_d max(nats, mean_b kl).
 
     The maximum is outside the mean over the batch: a latent is free as long as it is cheap on average, however

@@ -1,6 +1,6 @@
 """The two convolutions of the models, in forms that XLA compiles well on a CPU.
 
-There, forward convolutions and matrix products run near the hardware's limit (under `parallel.compiler_options`), but
+There, forward convolutions and matrix products run near the hardware's limit (under `devices.cpu_compiler`), but
 a convolution of a dilated input (a transposed convolution, and the input gradient of one of stride 2) can be many times
 slower than the same arithmetic in other forms, and so can the gradient to a kernel on a large map. So a transposed
 convolution is a 2x2 convolution to four times the channels, one set for each parity of the output's row and column,

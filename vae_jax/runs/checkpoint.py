@@ -18,18 +18,18 @@ import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers
 
 from vae_jax import errors
-from vae_jax.runs import integrity, orbax_noise
+from vae_jax.runs import integrity, legacy_checkpoint, orbax_noise, orbax_path
 
 PyTree = Any
 Warn = Callable[[str], None]
 
 
-class Restored(NamedTuple):
-    """What sampling needs of a checkpoint; parameters are the averaged ones if the run kept them."""
+class SavedModel(NamedTuple):
+    """What inference needs of a checkpoint; parameters are the averaged ones if the run kept them."""
 
     step: int
-    variables: dict[str, PyTree]  # {"params", "batch_stats"}, numpy arrays
-    config: dict[str, Any]  # as configuration.to_json wrote it
+    variables: dict[str, PyTree]  # {"params", and the collections}, numpy arrays
+    config: dict[str, Any]  # as serialization.to_json wrote it
 
 
 def open_for_training(workdir: pathlib.Path, keep: int) -> ocp.CheckpointManager:
@@ -42,14 +42,22 @@ def open_for_training(workdir: pathlib.Path, keep: int) -> ocp.CheckpointManager
         best_fn=_score,  # the policy decides; but without this the manager does not read metrics back
         cleanup_tmp_directories=True,
     )
-    return _open(workdir / "checkpoints", options)
+    return _open(workdir, options)
 
 
-def save(manager: ocp.CheckpointManager, state: PyTree, config: dict[str, Any], score: float | None = None) -> None:
-    """Begin to save the state as its step; `wait` tells whether it is there. `score`: larger is better.
+def save(
+    manager: ocp.CheckpointManager, state: PyTree, config: dict[str, Any], score: float | None = None
+) -> dict[str, int] | None:
+    """Begin to save a state in the background, and return the checksums of its arrays, for `read_back`.
 
-    It is written in the background, from host memory that the next step, given the state's own buffers, cannot touch.
-    A save that still goes on is waited for first.
+    The arrays are copied to host memory first, because the next training step is given the buffers of the state. A
+    save that still goes on is waited for. The call returns None if there is a checkpoint of the state's step already.
+
+    Args:
+        manager: as `open_for_training` returned it.
+        state: a `TrainState`; its `step` names the checkpoint.
+        config: the run's configuration, as JSON.
+        score: the evaluation's score of this state, where larger is better; None if it was not evaluated.
 
     Raises:
         errors.NotSaved: as `wait`.
@@ -57,16 +65,18 @@ def save(manager: ocp.CheckpointManager, state: PyTree, config: dict[str, Any], 
     wait(manager)
     step = int(state.step)
     if step in manager.all_steps():
-        return
+        return None
+    sums = integrity.checksums(state)
     args = ocp.args.Composite(
         state=ocp.args.PyTreeSave(state),
         config=ocp.args.JsonSave(config),
-        checksums=ocp.args.JsonSave(integrity.checksums(state)),
+        checksums=ocp.args.JsonSave(sums),
     )
     if jax.process_count() == 1:
         _sweep(manager)
     with _failing(manager):
         manager.save(step, args=args, metrics=None if score is None else {"score": score}, force=True)
+    return sums
 
 
 def wait(manager: ocp.CheckpointManager) -> None:
@@ -79,6 +89,28 @@ def wait(manager: ocp.CheckpointManager) -> None:
         manager.wait_until_finished()
 
 
+def read_back(manager: ocp.CheckpointManager, step: int, sums: dict[str, int]) -> None:
+    """Restore a checkpoint that was just saved, and compare its arrays with what was to be saved.
+
+    Args:
+        manager: as `open_for_training` returned it.
+        step: the checkpoint's step.
+        sums: what `save` returned.
+
+    Raises:
+        errors.UserError: the checkpoint cannot be read, or it holds other arrays.
+    """
+    try:
+        arrays, _ = _arrays(manager, step, _stored(manager, step))
+        if integrity.checksums(arrays) != sums:
+            raise ValueError("it holds other numbers than were saved")
+    except Exception as error:  # whatever orbax runs into
+        raise errors.UserError(
+            f"checkpoint {_shown(manager, step)} was saved but cannot be read back ({_brief(error)}); the file system "
+            "does not keep what it is given, so train in another --workdir"
+        ) from error
+
+
 @contextlib.contextmanager
 def _failing(manager: ocp.CheckpointManager) -> Iterator[None]:
     """Turn what a failed save raises into errors.NotSaved, once nothing of it is left."""
@@ -89,7 +121,7 @@ def _failing(manager: ocp.CheckpointManager) -> Iterator[None]:
             raise  # the others may have saved it, and wait
         orbax_noise.join_leftovers()
         manager.reload()  # it counts the step as saved already
-        raise errors.NotSaved(_brief(error)) from error
+        raise errors.NotSaved(_brief(error).replace(str(manager.directory), str(_shown(manager)))) from error
 
 
 def close(manager: ocp.CheckpointManager) -> None:
@@ -122,18 +154,20 @@ def restore_state(manager: ocp.CheckpointManager, like: PyTree, warn: Warn = war
 
     def restore(step: int) -> PyTree:
         stored = _stored(manager, step)
-        integrity.check_same_model(stored, {"params": like.params, "batch_stats": like.batch_stats})
+        if legacy_checkpoint.is_legacy(stored):
+            return _legacy_state(manager, step, stored, like)
+        integrity.check_same_model(_variables_of(stored), _variables_of(like.__dict__))
         restore_args = ocp.checkpoint_utils.construct_restore_args(target)
         state = ocp.args.PyTreeRestore(item=target, restore_args=restore_args)
         args = ocp.args.Composite(state=state, checksums=ocp.args.JsonRestore())
         restored = manager.restore(step, args=args)
-        integrity.verify(restored.state, restored.checksums)
-        return restored.state
+        integrity.verify(restored["state"], restored["checksums"])
+        return restored["state"]
 
     return _newest(manager, restore, warn)
 
 
-def restore_variables(workdir: pathlib.Path, which: str = "latest", warn: Warn = warnings.warn) -> Restored:
+def restore_variables(workdir: pathlib.Path, which: str = "latest", warn: Warn = warnings.warn) -> SavedModel:
     """Return parameters, running statistics and configuration alone, as numpy, on any number of devices.
 
     Args:
@@ -146,7 +180,7 @@ def restore_variables(workdir: pathlib.Path, which: str = "latest", warn: Warn =
     """
     directory = workdir / "checkpoints"
     options = ocp.CheckpointManagerOptions(read_only=True, create=False, save_interval_steps=0, best_fn=_score)
-    with _open(directory, options) as manager:
+    with _open(workdir, options) as manager:
         if which == "latest":
             restored = _newest(manager, lambda step: _variables(manager, step), warn)
             if restored is None:
@@ -156,16 +190,14 @@ def restore_variables(workdir: pathlib.Path, which: str = "latest", warn: Warn =
         try:
             return _variables(manager, step)
         except Exception as error:
-            raise errors.UserError(
-                f"checkpoint {directory / str(step)} is damaged ({_brief(error)}); choose another"
-            ) from None
+            raise errors.UserError(f"{_refusal(manager, step, error)}; choose another") from None
 
 
 def _score(metrics: dict[str, float]) -> float:
     return metrics["score"]
 
 
-def _open(directory: pathlib.Path, options: ocp.CheckpointManagerOptions) -> ocp.CheckpointManager:
+def _open(workdir: pathlib.Path, options: ocp.CheckpointManagerOptions) -> ocp.CheckpointManager:
     """Make a manager whose items have handlers from the start; without, it cannot tell what a checkpoint holds."""
     registry = ocp.handlers.DefaultCheckpointHandlerRegistry()
     state, json = ocp.PyTreeCheckpointHandler(), ocp.JsonCheckpointHandler()
@@ -176,10 +208,12 @@ def _open(directory: pathlib.Path, options: ocp.CheckpointManagerOptions) -> ocp
             registry.add(item, args, json)
     try:
         with orbax_noise.quiet():
+            directory = orbax_path.orbax_path(workdir) / "checkpoints"
             return ocp.CheckpointManager(directory, options=options, handler_registry=registry)
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise errors.UserError(
-            f"{directory} holds a checkpoint whose metadata cannot be read ({_brief(error)}); move it away"
+            f"{workdir / 'checkpoints'} holds a checkpoint whose metadata cannot be read ({_brief(error)}); "
+            "move that checkpoint away"
         ) from None
 
 
@@ -192,21 +226,47 @@ def _stored(manager: ocp.CheckpointManager, step: int) -> dict[str, PyTree]:
     return metadata.tree
 
 
-def _variables(manager: ocp.CheckpointManager, step: int) -> Restored:
+def _arrays(manager: ocp.CheckpointManager, step: int, stored: PyTree) -> tuple[PyTree, dict[str, int]]:
+    """Return all arrays of a checkpoint as numpy, in the structure of its metadata, and their stored checksums."""
+    numpy_leaf = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), stored)
+    state = ocp.args.PyTreeRestore(item=stored, restore_args=numpy_leaf)
+    restored = manager.restore(step, args=ocp.args.Composite(state=state, checksums=ocp.args.JsonRestore()))
+    return restored["state"], restored["checksums"]
+
+
+def _legacy_state(manager: ocp.CheckpointManager, step: int, stored: PyTree, like: PyTree) -> PyTree:
+    """Return the state of a checkpoint of the old layout, laid out and sharded as `like`."""
+    fields = legacy_checkpoint.translate(stored)
+    fields["params"] = legacy_checkpoint.without_unused(fields["params"], like.params)
+    integrity.check_same_model(_variables_of(fields), _variables_of(like.__dict__))
+    arrays, checksums = _arrays(manager, step, stored)
+    integrity.verify(arrays, checksums)
+    return legacy_checkpoint.fit(legacy_checkpoint.translate(arrays), like)
+
+
+def _variables(manager: ocp.CheckpointManager, step: int) -> SavedModel:
+    """Return the parameters, averaged if there are such, and the collections of a checkpoint, without the rest."""
     stored = _stored(manager, step)
     params = "ema_params" if jax.tree.leaves(stored.get("ema_params")) else "params"
     target = {
         name: jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), stored[name])
-        for name in (params, "batch_stats")
+        for name in (params, "collections", "batch_stats")
         if name in stored
     }
     numpy_leaf = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), target)
     state = ocp.args.PyTreeRestore(item=target, restore_args=numpy_leaf, partial_restore=True)
     args = ocp.args.Composite(state=state, config=ocp.args.JsonRestore(), checksums=ocp.args.JsonRestore())
     restored = manager.restore(step, args=args)
-    integrity.verify(restored.state, restored.checksums)
-    variables = {"params": restored.state[params], "batch_stats": restored.state.get("batch_stats", {})}
-    return Restored(step, variables, restored.config)
+    integrity.verify(restored["state"], restored["checksums"])
+    fields = (
+        legacy_checkpoint.translate(restored["state"]) if legacy_checkpoint.is_legacy(stored) else restored["state"]
+    )
+    return SavedModel(step, _variables_of({**fields, "params": fields[params]}), restored["config"])
+
+
+def _variables_of(fields: Any) -> dict[str, PyTree]:
+    """Return the parameters and the collections among the fields of a state, as a model takes them."""
+    return {"params": fields["params"], **(fields.get("collections") or {})}
 
 
 def _chosen_step(manager: ocp.CheckpointManager, which: str, directory: pathlib.Path) -> int:
@@ -224,7 +284,7 @@ def _chosen_step(manager: ocp.CheckpointManager, which: str, directory: pathlib.
 
 
 def _newest(manager: ocp.CheckpointManager, restore: Callable[[int], Any], warn: Warn) -> Any | None:
-    """Try `restore` on each step, the newest first; None if there are no steps."""
+    """Return `restore(step)` of the newest step that is undamaged, or None if there are no steps."""
     steps = sorted(manager.all_steps(), reverse=True)
     for step in steps:
         try:
@@ -232,10 +292,32 @@ def _newest(manager: ocp.CheckpointManager, restore: Callable[[int], Any], warn:
         except errors.UserError:
             raise
         except Exception as error:  # orbax raises whatever its code runs into: bare Exception, ValueError, TypeError
-            warn(f"checkpoint {manager.directory / str(step)} is damaged ({_brief(error)}); trying the one before it")
+            if not (manager.directory / str(step)).exists():
+                manager.reload()  # a training that goes on here has replaced the checkpoint by a newer one
+                return _newest(manager, restore, warn)
+            warn(f"{_refusal(manager, step, error)}; trying the one before it")
     if steps:
-        raise errors.UserError(f"every checkpoint in {manager.directory} is damaged; start anew in another --workdir")
+        raise errors.UserError(f"every checkpoint in {_shown(manager)} is damaged; start anew in another --workdir")
     return None
+
+
+def _refusal(manager: ocp.CheckpointManager, step: int, error: Exception) -> str:
+    """Return "checkpoint PATH is damaged (REASON)", after an error that `step` could not be restored for.
+
+    Raises:
+        errors.UserError: the error says nothing of the checkpoint: it could not be opened, or there is no memory.
+    """
+    if integrity.is_damage(error):
+        return f"checkpoint {_shown(manager, step)} is damaged ({_brief(error)})"
+    raise errors.UserError(
+        f"checkpoint {_shown(manager, step)} cannot be read now ({_brief(error)}); it may be whole, so see to that "
+        "and run the same command again"
+    ) from None
+
+
+def _shown(manager: ocp.CheckpointManager, step: int | None = None) -> pathlib.Path:
+    """Return the path of a step, or of the directory of all, as the user wrote it."""
+    return orbax_path.true_path(manager.directory if step is None else manager.directory / str(step))
 
 
 def _brief(error: Exception) -> str:

@@ -1,12 +1,15 @@
 """Whether arrays are what was saved, of the model that is asked for, and no larger than their files can hold."""
 
+import errno
 import json
 import math
+import os
 import pathlib
 import zlib
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import tensorstore
 
@@ -18,12 +21,16 @@ PyTree = Any
 CLAIM_RATIO = 16
 CLAIM_BYTES = 16 * 2**20
 
+# Errors of the system that say nothing of a file's content, and the words of tensorstore, which raises ValueError.
+_OUTSIDE = [errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE]
+_OUTSIDE_WORDS = ["PERMISSION_DENIED", "RESOURCE_EXHAUSTED", *map(os.strerror, _OUTSIDE)]
+
 
 def checksums(tree: PyTree) -> dict[str, int]:
     """Return {path of a leaf: crc32 of its bytes, dtype and shape}; a typed key counts as its data."""
     sums = {}
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
-        if isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        if isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
             leaf = jax.random.key_data(leaf)
         array = np.ascontiguousarray(leaf)
         name = jax.tree_util.keystr(path, simple=True, separator="/")
@@ -39,12 +46,28 @@ def verify(tree: PyTree, expected: dict[str, int]) -> None:
             raise ValueError(f"checksum of {name} does not match")
 
 
+def is_damage(error: BaseException | None) -> bool:
+    """Return whether an error in restoring arrays may come of the files' content, and not of rights, memory or disk.
+
+    Args:
+        error: what orbax or tensorstore raised; what caused it is looked at too.
+    """
+    while error is not None:
+        if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _OUTSIDE):
+            return False
+        if any(words in str(error) for words in _OUTSIDE_WORDS):
+            return False
+        error = error.__cause__ or error.__context__
+    return True
+
+
 def check_claims(directory: pathlib.Path) -> None:
     """Raise ValueError if the arrays stored in a directory claim more memory, whole or in chunks, than can be there.
 
     Reading believes an array's header: it takes the memory first, and dies of it in a way that cannot be caught.
     """
-    store = tensorstore.KvStore.open({"driver": "ocdbt", "base": f"file://{directory}/"}).result()
+    base = {"driver": "file", "path": f"{directory}/"}  # a URL would have its special characters read
+    store = tensorstore.KvStore.open({"driver": "ocdbt", "base": base}).result()
     keys = store.list().result()
     files = [file for file in directory.rglob("*") if file.is_file()]
     if any(key.endswith(b"zarr.json") for key in keys) or any(file.name in (".zarray", "zarr.json") for file in files):
@@ -69,11 +92,10 @@ def _claimed(header: bytes) -> int:
 
 
 def check_same_model(stored: PyTree, expected: PyTree) -> None:
-    """Raise errors.UserError, naming the first array that differs, unless params and batch_stats have equal shapes."""
+    """Raise errors.UserError, naming the first array that differs, unless two models' variables have equal shapes."""
 
     def shapes(tree: PyTree) -> dict[str, tuple[int, ...]]:
-        fields = {name: tree.get(name) or {} for name in ("params", "batch_stats")}
-        leaves = jax.tree_util.tree_leaves_with_path(fields)
+        leaves = jax.tree_util.tree_leaves_with_path(tree)
         return {jax.tree_util.keystr(path, simple=True, separator="/"): tuple(leaf.shape) for path, leaf in leaves}
 
     there, here = shapes(stored), shapes(expected)

@@ -9,8 +9,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from vae_jax import devices
 from vae_jax.data import batches
-from vae_jax.devices import parallel
 
 DEVICE_SHARE = 0.25  # of a device's memory that resident images may take
 LOOKAHEAD = 4  # calls gathered ahead of time when streaming
@@ -55,7 +55,7 @@ def open_feed(
 
     placement = config.data.placement
     if placement == "device" or (placement == "auto" and fits_device(images)):
-        resident = parallel.put(images, parallel.replicated(sharding.mesh))
+        resident = devices.put(images, devices.replicated(sharding.mesh))
         gather = jax.jit(lambda data, index: {"image": data[index]}, out_shardings=sharding)
         yield ((step, count, lambda s=step, c=count: gather(resident, indices(s, c))) for step, count in calls)
         return

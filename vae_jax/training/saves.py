@@ -6,15 +6,18 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from vae_jax import errors
-from vae_jax.config import configuration
+from vae_jax.config import serialization
 from vae_jax.runs import checkpoint
 from vae_jax.training import setup, train_state
 
 
 class _Begun(NamedTuple):
+    """A checkpoint that is being written."""
+
     step: int
     score: float | None
     last: bool
+    sums: dict[str, int] | None = None  # of its arrays; None if there is nothing to compare with
 
 
 class Saves:
@@ -27,6 +30,7 @@ class Saves:
     def __init__(self, run: setup.Run):
         self._run = run
         self._begun: _Begun | None = None
+        self._was_read_back = False
         self._best = checkpoint.best_score(run.manager)
 
     def is_best(self, score: float | None) -> bool:
@@ -46,18 +50,24 @@ class Saves:
         self.settle()
         self._begun = _Begun(int(state.step), score, last)
         with self._telling():
-            checkpoint.save(self._run.manager, state, configuration.to_json(self._run.config), score)
+            sums = checkpoint.save(self._run.manager, state, serialization.to_json(self._run.config), score)
+            self._begun = self._begun._replace(sums=sums)
 
     def settle(self) -> None:
         """Wait for the checkpoint that was begun. Without room, training goes on, and the next interval tries again.
 
+        The first checkpoint that is written is read again and compared, before anything relies on it.
+
         Raises:
-            errors.UserError: the last one of the run could not be written.
+            errors.UserError: the last checkpoint of the run could not be written, or the first could not be read back.
         """
         if self._begun is None:
             return
         with self._telling():
             checkpoint.wait(self._run.manager)
+            if self._begun.sums is not None and not self._was_read_back:
+                checkpoint.read_back(self._run.manager, self._begun.step, self._begun.sums)
+                self._was_read_back = True
             if self.is_best(self._begun.score):
                 self._best = self._begun.score
         self._begun = None
