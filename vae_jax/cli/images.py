@@ -17,9 +17,7 @@ from vae_jax.runs.restore import Say
 def images_of(config: Config, given: Options) -> dataset.Split:
     """Return the user's own images, fitted to the model, or a split of the run's data."""
     if given.input:
-        return user_images.load_images(
-            given.input, config.data.crop, tuple(config.model.image_shape), data=config.data
-        )
+        return user_images.load_images(given.input, config.data.crop, tuple(config.model.image_shape), data=config.data)
     return split_of(dataset_of(config, given), given.split)
 
 
