@@ -8,6 +8,7 @@ import pytest
 
 import main
 from vae_jax import cli
+from vae_jax.cli import options
 
 
 def test_compare_sets_runs_beside_each_other(workdir, tmp_path, capsys):
@@ -38,7 +39,7 @@ def test_compare_draws_what_was_evaluated_and_says_what_was_not(workdir, tmp_pat
     for name in ("a", "b", "never"):
         shutil.copytree(workdir, tmp_path / name)
     (tmp_path / "never" / "metrics.jsonl").write_text("")  # as without a validation split
-    cli.run("compare", f"{tmp_path}/a,{tmp_path}/b,{tmp_path}/never", cli.Options())
+    cli.run("compare", f"{tmp_path}/a,{tmp_path}/b,{tmp_path}/never", options.Compare())
     document = (tmp_path / "comparison.html").read_text()
     figures = [json.loads(text) for text in re.findall(r'<script type="application/json">(.+?)</script>', document)]
     lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]

@@ -9,7 +9,7 @@ import pytest
 import main
 import vae_jax
 from vae_jax import cli, distributions
-from vae_jax.cli import report
+from vae_jax.cli import options, report
 from vae_jax.cli.sections import latents, latents_over_training, reported_run, training
 from vae_jax.report import charts, page
 from vae_jax.runs import restore
@@ -19,11 +19,11 @@ from vae_jax.runs import restore
 def reported(workdir):
     """The run of the fixture, without its images."""
     step, restored = restore.restore_step(workdir, say=lambda _: None)
-    return reported_run.ReportedRun(workdir, step, restored, [], None, cli.Options(), lambda _: None)
+    return reported_run.ReportedRun(workdir, step, restored, [], None, options.Report(), lambda _: None)
 
 
 def test_report_is_one_file_with_everything_in_it(workdir, capsys):
-    cli.run("evaluate", str(workdir), cli.Options())
+    cli.run("evaluate", str(workdir), options.Evaluate())
     assert main.main(["main.py", "--workdir", str(workdir), "--mode", "report"]) == 0
     document = (workdir / "report.html").read_text()
     for section in ("Evaluation", "Training", "Latents over training", "Samples", "Reconstructions", "Latents", "Run"):
@@ -37,7 +37,7 @@ def test_report_is_one_file_with_everything_in_it(workdir, capsys):
 
 def test_a_report_without_the_data_says_what_is_missing(workdir, tmp_path, capsys):
     shutil.copytree(workdir, tmp_path / "moved")
-    cli.run("report", str(tmp_path / "moved"), cli.Options(data_dir="/nowhere"))
+    cli.run("report", str(tmp_path / "moved"), options.Report(data_dir="/nowhere"))
     assert "left out" in capsys.readouterr().out
     document = (tmp_path / "moved" / "report.html").read_text()
     assert "<h2>Samples</h2>" in document and "<h2>Reconstructions</h2>" not in document
@@ -83,7 +83,7 @@ def test_a_section_of_ones_own_is_a_function_in_a_list(workdir, monkeypatch):
         return page.Section("Codebook", [page.Text(f"of step {run.step}"), chart])
 
     monkeypatch.setattr(report, "SECTIONS", (usage,))
-    report.run(str(workdir), cli.Options(), lambda _: None)
+    report.run(str(workdir), options.Report(), lambda _: None)
     document = (workdir / "report.html").read_text()
     assert "<h2>Codebook</h2>" in document and "of step 2" in document and "<h2>Samples</h2>" not in document
 
@@ -105,7 +105,7 @@ def test_a_report_of_large_images_stays_below_ten_megabytes(workdir, tmp_path, m
     frames = [vae_jax.report.pictures.grid(generated(64)[:, ::4, ::4]) for _ in range(2)]
     vae_jax.report.pictures.save_gif(tmp_path / "run" / "images" / "samples.gif", frames, 100)
     said = []
-    report.run(str(tmp_path / "run"), cli.Options(), said.append)
+    report.run(str(tmp_path / "run"), options.Report(), said.append)
     document = tmp_path / "run" / "report.html"
     assert 4e6 < document.stat().st_size < 10e6, said
     assert "stored with losses" in document.read_text()

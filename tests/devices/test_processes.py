@@ -15,7 +15,7 @@ import pytest
 
 import main
 from vae_jax import errors
-from vae_jax.cli import command_line
+from vae_jax.cli import parse
 from vae_jax.devices import processes
 from vae_jax.runs import checkpoint
 
@@ -221,7 +221,7 @@ def test_half_of_the_flags_is_the_users_mistake(monkeypatch):
 
 def test_flags_reach_the_training_alone(tmp_path):
     words = ["--coordinator=h:1", "--num_processes=4", "--process_id=3"]
-    parsed = command_line.parse(["main.py", *words], doc="", home=HOME)
-    assert parsed.processes == ("h:1", 4, 3)
+    given = parse.parse(words).options
+    assert (given.coordinator, given.num_processes, given.process_id) == ("h:1", 4, 3)
     with pytest.raises(errors.UserError, match="process_id"):
-        command_line.parse(["main.py", "--process_id=-1"], doc="", home=HOME)
+        parse.parse(["--process_id=-1"])

@@ -15,7 +15,6 @@ import pytest
 import tensorstore
 
 import vae_jax
-from configs import digits
 from vae_jax import errors, models
 from vae_jax.config import build, serialization
 from vae_jax.configs import digits

@@ -7,7 +7,7 @@ import pathlib
 from typing import Any, NamedTuple
 
 from vae_jax import errors
-from vae_jax.cli.options import Options
+from vae_jax.cli.options import Compare
 from vae_jax.config import configuration
 from vae_jax.report import charts, page
 from vae_jax.runs import restore, workdir
@@ -26,7 +26,7 @@ class ComparedRun(NamedTuple):
     evaluation: dict[str, Any]  # evaluation.json by dotted names
 
 
-def run(path: str, _: Options, say: restore.Say = print) -> None:
+def run(path: str, _: Compare, say: restore.Say = print) -> None:
     """Write comparison.md and comparison.html beside the runs, and print the table.
 
     The table has the fields of the configurations that differ, the last evaluation of each training, and what

@@ -4,7 +4,7 @@ A new section is a file of `vae_jax.cli.sections` and a line of SECTIONS.
 """
 
 from vae_jax import errors
-from vae_jax.cli.options import Options
+from vae_jax.cli.options import Report
 from vae_jax.cli.sections import (
     description,
     evaluation,
@@ -32,7 +32,7 @@ SECTIONS = (
 )
 
 
-def run(path: str, options: Options, say: restore.Say = print) -> None:
+def run(path: str, options: Report, say: restore.Say = print) -> None:
     """Write report.html into the run's directory: one file that makes no request."""
     reported = _read(path, options, say)
     sections = [section(reported) for section in SECTIONS]
@@ -42,7 +42,7 @@ def run(path: str, options: Options, say: restore.Say = print) -> None:
     say(f"wrote {file}, {file.stat().st_size / 1e6:.1f} MB; open it in a browser")
 
 
-def _read(path: str, options: Options, say: restore.Say) -> ReportedRun:
+def _read(path: str, options: Report, say: restore.Say) -> ReportedRun:
     """Return the run of a directory, without images where its data are not found."""
     directory = workdir.existing(path)
     step, restored = restore.restore_step(path, options.checkpoint, say, allow_import=options.allow_import)

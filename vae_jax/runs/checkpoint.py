@@ -258,7 +258,9 @@ def _variables(manager: ocp.CheckpointManager, step: int) -> SavedModel:
     args = ocp.args.Composite(state=state, config=ocp.args.JsonRestore(), checksums=ocp.args.JsonRestore())
     restored = manager.restore(step, args=args)
     integrity.verify(restored["state"], restored["checksums"])
-    fields = legacy_checkpoint.translate(restored["state"]) if legacy_checkpoint.is_legacy(stored) else restored["state"]
+    fields = (
+        legacy_checkpoint.translate(restored["state"]) if legacy_checkpoint.is_legacy(stored) else restored["state"]
+    )
     return SavedModel(step, _variables_of({**fields, "params": fields[params]}), restored["config"])
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import filelock
+
 from vae_jax import errors
 from vae_jax.config import Config, serialization
 

@@ -12,9 +12,6 @@ import numpy as np
 
 from vae_jax import devices, errors
 from vae_jax.config import Config, given, rules, serialization
-from vae_jax.data import dataset as datasets
-from vae_jax.data import sources
-from vae_jax.config import Config, rules, serialization
 from vae_jax.data import in_memory, sources
 from vae_jax.devices import processes
 from vae_jax.evaluation import elbo
