@@ -11,12 +11,11 @@ of 100 under a cosine; `iwae2016` is that network in the paper's own schedule, b
 epochs, i = 0, ..., 7, each slower by 10^(-1/7): 3,280 epochs. `--config.num_epochs=364` ends with its sixth stage.
 """
 
-from ml_collections import config_dict
-
+from vae_jax.config import Config
 from vae_jax.configs import mnist, presets
 
 
-def get_config(name: str = "") -> config_dict.ConfigDict:
+def get_config(name: str = "") -> Config:
     """Return the config; `name` is a recipe, `mlp` or `iwae2016`, or a preset of configs/presets.py."""
     config = mnist.get_config()
     config.data.binarize = "dynamic"

@@ -14,14 +14,13 @@ constants, whatever part of the data is there: mean squared error + kld_weight *
 beta = kld_weight * P / 2 in nats.
 """
 
-from ml_collections import config_dict
-
+from vae_jax.config import Config
 from vae_jax.configs import base, presets
 
 PIXELS = 64 * 64 * 3
 
 
-def get_config(name: str = "readme2020") -> config_dict.ConfigDict:
+def get_config(name: str = "readme2020") -> Config:
     """Return a recipe, or the default recipe with the objective of a preset of configs/presets.py."""
     config = base.get_config()
     config.eval_every = 2_000

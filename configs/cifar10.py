@@ -7,12 +7,11 @@ TensorFlow is needed once, to download and prepare; a prepared copy under --conf
 last tenth of a fixed shuffle of the training images is the validation split.
 """
 
-from ml_collections import config_dict
-
+from vae_jax.config import Config
 from vae_jax.configs import base, presets
 
 
-def get_config(name: str = "") -> config_dict.ConfigDict:
+def get_config(name: str = "") -> Config:
     """Return the config; `name` is a preset of configs/presets.py."""
     config = base.get_config()
     config.num_epochs = 100

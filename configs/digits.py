@@ -6,12 +6,11 @@ Minutes on two CPU cores. beta is 0.3: grey levels read as Bernoulli probabiliti
 a pixel that at the ELBO's own weight the KL keeps under 4 nats, and samples blur.
 """
 
-from ml_collections import config_dict
-
+from vae_jax.config import Config
 from vae_jax.configs import base, presets
 
 
-def get_config(name: str = "") -> config_dict.ConfigDict:
+def get_config(name: str = "") -> Config:
     """Return the config; `name` is a preset of configs/presets.py."""
     config = base.get_config()
     config.num_epochs = 120
@@ -26,7 +25,7 @@ def get_config(name: str = "") -> config_dict.ConfigDict:
     config.model.latent_dim = 8
     config.model.hidden_dims = (32, 64, 128)
 
-    config.objective.reconstruction = config_dict.ConfigDict({"name": "bernoulli"})
+    config.objective.reconstruction = Config({"name": "bernoulli"})
     config.objective.rate.beta = 0.3
 
     config.optimizer.learning_rate = 2e-3

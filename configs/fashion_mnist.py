@@ -6,12 +6,11 @@ DIR holds train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, t10k-images-id
 t10k-labels-idx1-ubyte.gz. Validation is a fixed tenth of the training images; t10k is the test split.
 """
 
-from ml_collections import config_dict
-
+from vae_jax.config import Config
 from vae_jax.configs import base, presets
 
 
-def get_config(name: str = "") -> config_dict.ConfigDict:
+def get_config(name: str = "") -> Config:
     """Return the config; `name` is a preset of configs/presets.py."""
     config = base.get_config()
     config.num_epochs = 20
@@ -23,7 +22,7 @@ def get_config(name: str = "") -> config_dict.ConfigDict:
     config.model.latent_dim = 32
     config.model.hidden_dims = (32, 64, 128)
 
-    config.objective.reconstruction = config_dict.ConfigDict({"name": "bernoulli"})
+    config.objective.reconstruction = Config({"name": "bernoulli"})
 
     config.optimizer.learning_rate = 1e-3
     config.optimizer.schedule = "cosine"

@@ -8,12 +8,11 @@ the prior, lower `reconstruction.sigma` for sharper reconstructions. Hue that va
 late: batches of 128 and a learning rate of 5e-3 bring it sooner (docs/results.md, EuroSAT).
 """
 
-from ml_collections import config_dict
-
+from vae_jax.config import Config
 from vae_jax.configs import base, presets
 
 
-def get_config(name: str = "") -> config_dict.ConfigDict:
+def get_config(name: str = "") -> Config:
     """Return the config; `name` is a preset of configs/presets.py."""
     config = base.get_config()
     config.num_epochs = 50

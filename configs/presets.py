@@ -9,9 +9,8 @@ a summed log-likelihood carries over as it is. A likelihood that needs a data ra
 
 from typing import Any
 
-from ml_collections import config_dict
-
 from vae_jax import errors
+from vae_jax.config import Config
 
 
 def _beta(beta: float = 1.0, warmup_steps: int = 0) -> dict[str, Any]:
@@ -19,7 +18,7 @@ def _beta(beta: float = 1.0, warmup_steps: int = 0) -> dict[str, Any]:
 
 
 ELBO = {"name": "elbo", "rate": _beta(), "penalties": {}}
-WAE = {"name": "wae", "options": {"deterministic": True}}
+WAE = {"name": "wae", "latents": {"name": "deterministic"}}
 
 PRESETS: dict[str, dict[str, Any]] = {
     # What is made of the KL.
@@ -29,7 +28,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "free_bits": ELBO | {"rate": {"name": "free_bits", "nats": 0.5, "beta": 1.0, "warmup_steps": 0}},
     # Terms on the aggregate posterior.
     "beta_tc": ELBO | {"penalties": {"tc": {"name": "total_correlation", "weight": 5.0, "estimator": "stratified"}}},
-    "factor": ELBO | {"name": "factor", "options": {"gamma": 10.0}},
+    "factor": ELBO | {"name": "factor", "options": {"gamma": 10.0}, "critic": {"name": "code"}},
     "dip_i": ELBO | {"penalties": {"dip": {"name": "dip_i", "weight": 10.0, "diagonal": 10.0}}},
     "dip_ii": ELBO | {"penalties": {"dip": {"name": "dip_ii", "weight": 10.0, "diagonal": 1.0}}},
     "info": ELBO | {"rate": _beta(0.0), "penalties": {"mmd": {"name": "mmd_imq", "weight": 100.0}}},
@@ -57,7 +56,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 
-def apply(config: config_dict.ConfigDict, name: str, recipes: tuple[str, ...] = ()) -> config_dict.ConfigDict:
+def apply(config: Config, name: str, recipes: tuple[str, ...] = ()) -> Config:
     """Return the config with the preset's sections in place of its own; "" changes nothing.
 
     Raises:
@@ -70,6 +69,8 @@ def apply(config: config_dict.ConfigDict, name: str, recipes: tuple[str, ...] = 
     for field, value in PRESETS[name].items():
         if field == "range":
             config.data.range = value
+        elif field in ("latents", "prior", "critic"):
+            config.model[field].update(value)
         else:
-            config.objective[field] = config_dict.ConfigDict(value) if isinstance(value, dict) else value
+            config.objective[field] = Config(value) if isinstance(value, dict) else value
     return config

@@ -14,7 +14,7 @@ def test_traversals_move_one_latent_at_a_time_the_largest_kl_first(workdir, fold
     cli.run("traverse", str(workdir), options.Traverse(input=str(folder)))
     model, variables, config = vae_jax.restore(workdir)
     rows = np.load(workdir / "traversals.npy").reshape(-1, 11, 8, 8, 1)
-    images = vae_jax.data.own.load_images(str(folder), "none", (8, 8, 1))["image"]
+    images = vae_jax.data.user_images.load_images(str(folder), "none", (8, 8, 1))["image"]
     start = vae_jax.encode(model, variables, images[:1]).mean[0]
     posterior = vae_jax.encode(model, variables, np.asarray(vae_jax.data.load_dataset(config.data).train["image"]))
     mean, var = posterior.mean.astype(float), np.exp(posterior.logvar.astype(float))

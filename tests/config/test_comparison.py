@@ -1,7 +1,7 @@
 """What a resumed run may change, and what it may not."""
 
-from configs import digits
 from vae_jax.config import comparison
+from vae_jax.configs import digits
 
 
 def test_contradictions_name_fields_and_allow_what_may_change():

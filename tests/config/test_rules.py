@@ -2,9 +2,9 @@
 
 import pytest
 
-from configs import base, digits
 from vae_jax import errors
 from vae_jax.config import rules, serialization
+from vae_jax.configs import base, digits
 
 
 def test_every_base_field_has_a_rule_or_is_the_objectives():

@@ -2,8 +2,8 @@
 
 import json
 
-from configs import base
 from vae_jax.config import serialization
+from vae_jax.configs import base
 
 
 def test_json_round_trip_keeps_tuples_and_takes_a_number_of_steps():

@@ -2,8 +2,8 @@
 
 import pytest
 
-from configs import digits
 from vae_jax.config import rules, serialization, upgrades
+from vae_jax.configs import digits
 
 
 @pytest.mark.parametrize("name", upgrades.ADDED)

@@ -15,15 +15,10 @@ import pytest
 import tensorstore
 
 import vae_jax
-from vae_jax.configs import digits
 from vae_jax import errors, models
-from vae_jax.config import build
-from vae_jax.runs import checkpoint, restore
-from configs import digits
-from vae_jax.runs import checkpoint
-from vae_jax.config import serialization
-from vae_jax.runs import restore
 from vae_jax.config import build, serialization
+from vae_jax.configs import digits
+from vae_jax.runs import checkpoint, restore
 from vae_jax.training import train_state
 
 HOME = pathlib.Path(vae_jax.__file__).parents[1]

@@ -8,7 +8,7 @@ import numpy as np
 from vae_jax import errors
 from vae_jax.cli.options import Images, RunData, Sample
 from vae_jax.config import Config
-from vae_jax.data import dataset, own, sources
+from vae_jax.data import dataset, sources, user_images
 from vae_jax.report import pictures
 from vae_jax.runs import workdir
 from vae_jax.runs.restore import Say
@@ -17,7 +17,8 @@ from vae_jax.runs.restore import Say
 def images_of(config: Config, options: Images) -> dataset.Split:
     """Return the images of --input, fitted to the model, or else the split of the run's data that --split names."""
     if options.input:
-        return own.load_images(options.input, config.data.crop, tuple(config.model.image_shape))
+        shape = tuple(config.model.image_shape)
+        return user_images.load_images(options.input, config.data.crop, shape, data=config.data)
     return split_of(dataset_of(config, options), options.split)
 
 

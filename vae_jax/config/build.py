@@ -9,11 +9,11 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import jax
+import jax.numpy as jnp
 
 from vae_jax import errors, models
-from vae_jax.config import Config, serialization
-from vae_jax.data import batches
+from vae_jax.config import Config, given, serialization
+from vae_jax.distributions import LIKELIHOODS, Gaussian
 from vae_jax.losses import objectives, penalties, rate, reconstruction
 
 Functions = Mapping[str, Callable[..., Any]]
@@ -24,23 +24,55 @@ def make_model(config: Config, *, allow_import: bool = True) -> Any:
 
     `config.model.name` may be "module:Class", a module of the user's own that takes `models.VAE`'s attributes.
     """
+    given.refuse_lacking(config, "model")
     section = config.objective.reconstruction
-    model = _lookup(config.model.name, {"conv": models.VAE, "mlp": models.MLP}, "config.model.name", allow_import)
+    towers = {name: functools.partial(models.VAE, tower=name) for name in models.TOWERS}
+    model = _lookup(config.model.name, towers, "config.model.name", allow_import)
+    critic = config.model.critic
     return model(
         image_shape=tuple(config.model.image_shape),
         latent_dim=config.model.latent_dim,
         hidden_dims=tuple(config.model.hidden_dims),
-        likelihood=section.name if section.name in reconstruction.LIKELIHOODS else "gaussian",
+        likelihood=section.name if section.name in LIKELIHOODS else "gaussian",
         data_range=tuple(map(float, config.data.range)),
         norm=config.model.norm,
         activation=config.model.activation,
         precision=config.precision,
-        discriminator_dims=tuple(config.objective.discriminator.hidden_dims) if _has_discriminator(config) else (),
+        latents=_known("config.model.latents.name", config.model.latents.name, models.HEADS),
+        prior_std=float(config.model.prior.std),
+        critic=None if critic.name == "none" else models.CodeCritic(tuple(critic.hidden_dims)),
+        binarize=config.data.binarize,
+        dequantize=config.data.dequantize,
     )
 
 
-def _has_discriminator(config: Config) -> bool:
-    return config.objective.name == "factor"
+def with_inputs_of(config: Config, model: Any) -> Any:
+    """Return a model that was given from Python, which takes images as `config.data` says.
+
+    Raises:
+        errors.UserError: the model is for images of another shape.
+    """
+    if tuple(model.image_shape) != tuple(config.model.image_shape):
+        raise errors.UserError(
+            f"the model is for images {tuple(model.image_shape)}, and these data have images "
+            f"{tuple(config.model.image_shape)}: set config.data.image_size, or build the model for them"
+        )
+    data = config.data
+    fields = {"data_range": tuple(map(float, data.range)), "binarize": data.binarize, "dequantize": data.dequantize}
+    return model.clone(**{name: value for name, value in fields.items() if hasattr(model, name)})
+
+
+def make_prior(config: Config) -> Gaussian:
+    """Build p(z) from `config.model.prior`, with parameters [latent_dim]: the distribution that penalties compare with."""
+    mean = jnp.zeros(config.model.latent_dim, jnp.float32)
+    return Gaussian(mean, jnp.full_like(mean, 2.0 * math.log(config.model.prior.std)))
+
+
+def _known(where: str, name: str, table: Mapping[str, Any]) -> str:
+    """Return a name that is in a table, or refuse another by the field's name."""
+    if name not in table:
+        raise errors.UserError(f"{where}={name!r} is not known; {errors.did_you_mean(name, table)}")
+    return name
 
 
 def make_objective(config: Config, num_data: int, *, allow_import: bool = True) -> objectives.Objective:
@@ -53,14 +85,18 @@ def make_objective(config: Config, num_data: int, *, allow_import: bool = True) 
     Raises:
         errors.UserError: an unknown name, or a keyword that its function does not take.
     """
+    given.refuse_lacking(config, "objective")
     section = config.objective
     function = _lookup(section.name, objectives.OBJECTIVES, "config.objective.name", allow_import)
     accepted = inspect.signature(function).parameters
-    given = {"num_data": num_data, "data_range": tuple(map(float, config.data.range))}
-    bind = functools.partial(_bind, given=given, allow_import=allow_import)
-    likelihoods = {name: likelihood.function for name, likelihood in reconstruction.LIKELIHOODS.items()}
+    known = {
+        "num_data": num_data,
+        "data_range": tuple(map(float, config.data.range)),
+        "prior": make_prior(config),
+    }
+    bind = functools.partial(_bind, known=known, allow_import=allow_import)
     offered = {
-        "reconstruction": lambda: bind(section.reconstruction, likelihoods, "reconstruction"),
+        "reconstruction": lambda: bind(section.reconstruction, reconstruction.RECONSTRUCTIONS, "reconstruction"),
         "rate": lambda: bind(section.rate, rate.RATES, "rate"),
         "penalties": lambda: {
             name: (_weight(penalty, name), bind(penalty, penalties.PENALTIES, f"penalties.{name}"))
@@ -86,19 +122,12 @@ def make_eval_objective(config: Config, num_data: int, *, allow_import: bool = T
     Its objective decodes one half of a batch and trains a discriminator on the other; evaluated is its ELBO, on every
     image.
     """
-    if not _has_discriminator(config):
+    name = objectives.EVALUATED_BY.get(config.objective.name)
+    if name is None:
         return make_objective(config, num_data, allow_import=allow_import)
     plain = serialization.from_json(serialization.to_json(config)).unlock()
-    plain.objective.name, plain.objective.options = "elbo", {}
+    plain.objective.name, plain.objective.options = name, {}
     return make_objective(plain, num_data, allow_import=allow_import)
-
-
-def make_prepare(config: Config, *, flip: bool) -> Callable[..., jax.Array]:
-    """Build prepare(images, key): uint8 images [B, H, W, C] as the model takes them, from `config.data`."""
-    data = config.data
-    return functools.partial(
-        batches.prepare, range=tuple(data.range), flip=flip, binarize=data.binarize, dequantize=data.dequantize
-    )
 
 
 def count_steps(config: Config, num_data: int) -> int:
@@ -116,9 +145,9 @@ def find_features(name: str, *, allow_import: bool) -> Callable[..., Any]:
 
 
 def _bind(
-    section: Config, functions: Functions, where: str, *, given: Mapping[str, Any], allow_import: bool
+    section: Config, functions: Functions, where: str, *, known: Mapping[str, Any], allow_import: bool
 ) -> Callable[..., Any]:
-    """Bind a section's keywords to the function it names, and what is `given` where the function asks for it.
+    """Bind a section's keywords to the function it names, and what is `known` where the function asks for it.
 
     A penalty's `weight` is its caller's.
     """
@@ -128,7 +157,7 @@ def _bind(
     function = _lookup(section.name, functions, f"{where}.name", allow_import)
     parameters = inspect.signature(function).parameters.values()
     accepted = {parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
-    keywords = {name: given[name] for name in accepted & given.keys()}
+    keywords = {name: known[name] for name in accepted & known.keys()}
     for name, value in section.items():
         if name in ("name", "weight"):
             continue
@@ -162,7 +191,7 @@ def _value(value: Any) -> Any:
         return value
     import optax  # here alone: a trained model is built without it, but for such a section
 
-    keywords = dict(value.items())
+    keywords: dict[str, Any] = dict(value.items())
     name = keywords.pop("schedule", "")
     try:
         return getattr(optax.schedules, name)(**keywords)

@@ -8,8 +8,6 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from ml_collections import config_dict
-
 from vae_jax import errors
 from vae_jax.config import Config, serialization
 
@@ -58,7 +56,14 @@ _FLAG = (lambda v: isinstance(v, bool)), "must be true or false"
 _TEXT = (lambda v: isinstance(v, str)), "must be text"
 
 # The sections whose fields are the keywords of a function.
-SECTIONS = ("objective.reconstruction", "objective.rate", "objective.penalties", "objective.options")
+SECTIONS = (
+    "objective.reconstruction",
+    "objective.rate",
+    "objective.penalties",
+    "objective.options",
+    "model.latents",
+    "model.prior",
+)
 
 RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "seed": ((lambda v: _integer(v) and 0 <= v < 2**32), "must be a whole number from 0 to 2**32 - 1"),
@@ -82,6 +87,19 @@ RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "data.dir": _TEXT,
     "data.cache_dir": _TEXT,
     "data.valid_fraction": _FRACTION,
+    "data.layout": _one_of("auto", "splits", "classes", "flat"),
+    "data.split_file": _TEXT,
+    "data.duplicates": _one_of("group", "keep", "drop"),
+    "data.value_range": (
+        (
+            lambda v: (
+                isinstance(v, tuple | list) and len(v) in (0, 2) and all(map(_number, v)) and sorted(set(v)) == list(v)
+            )
+        ),
+        "must be LOW,HIGH, the values of black and white, or ()",
+    ),
+    "data.axes": _TEXT,
+    "data.frames": _one_of("first", "all"),
     "data.batch_size": _COUNT,
     "data.image_size": (
         (lambda v: _sizes(v, 2)),
@@ -100,13 +118,13 @@ RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     ),
     "model.latent_dim": _COUNT,
     "model.hidden_dims": (_sizes, "must be channels of one or more levels, such as 32,64,128"),
+    "model.critic.name": _one_of("none", "code"),
+    "model.critic.hidden_dims": (_sizes, "must be widths of one or more layers, such as 1000,1000"),
     "model.norm": _one_of("batch", "group", "none"),
     "model.activation": _TEXT,
     "objective.name": _TEXT,
     "objective.num_samples": _COUNT,
     "objective.gradient": _one_of("standard", "stl", "dreg"),
-    "objective.discriminator.hidden_dims": (_sizes, "must be widths of one or more layers, such as 1000,1000"),
-    "objective.discriminator.learning_rate": _POSITIVE,
     "optimizer.name": _one_of("adam", "adamw", "sgd"),
     "optimizer.learning_rate": _POSITIVE,
     "optimizer.schedule": _one_of("constant", "exponential", "cosine", "stages"),
@@ -118,6 +136,13 @@ RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "optimizer.weight_decay": _NOT_NEGATIVE,
     "optimizer.clip_norm": _NOT_NEGATIVE,
     "optimizer.eps": _POSITIVE,
+    "optimizer.critic.learning_rate": _POSITIVE,
+    "optimizer.critic.b1": _FRACTION,
+    "optimizer.critic.b2": _FRACTION,
+    "given.objective": _TEXT,
+    "given.model": _TEXT,
+    "given.images": _TEXT,
+    "given.labels": _TEXT,
 }
 
 
@@ -141,15 +166,15 @@ def validate(config: Config) -> None:
         if not allowed(flat[name]):
             raise errors.UserError(f"config.{name} {meaning}, not {flat[name]!r}")
     for name in SECTIONS:
-        if not isinstance(_at(config, name), config_dict.ConfigDict):
+        if not isinstance(_at(config, name), Config):
             raise errors.UserError(f"config.{name} must be a section, as in configs/base.py")
     for name, penalty in config.objective.penalties.items():
-        if not isinstance(penalty, config_dict.ConfigDict):
+        if not isinstance(penalty, Config):
             raise errors.UserError(f"config.objective.penalties.{name} must be a section with a name and a weight")
 
 
 def _at(config: Any, dotted: str) -> Any:
     """Return a field by its dotted name, None where it is absent."""
     for name in dotted.split("."):
-        config = config.get(name) if isinstance(config, config_dict.ConfigDict) else None
+        config = config.get(name) if isinstance(config, Config) else None
     return config

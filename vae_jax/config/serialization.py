@@ -6,8 +6,6 @@ possible is for `rules.validate` to say.
 
 from typing import Any
 
-from ml_collections import config_dict
-
 from vae_jax import errors
 from vae_jax.config import Config, upgrades
 
@@ -30,7 +28,7 @@ def from_json(tree: dict[str, Any]) -> Config:
         return tuple(restore(item) for item in value) if isinstance(value, list) else value
 
     try:
-        return config_dict.ConfigDict(restore(tree), convert_dict=True).lock()
+        return Config(restore(tree), convert_dict=True).lock()
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise errors.UserError(f"this is not a run's configuration ({error}); restore it from where it was") from None
 
@@ -50,7 +48,7 @@ def flatten(config: Config | dict[str, Any], prefix: str = "") -> dict[str, Any]
     """Return {dotted field name: value}; an empty section appears as itself, and a tuple as a list."""
     flat: dict[str, Any] = {}
     for name, value in config.items():
-        if isinstance(value, config_dict.ConfigDict | dict) and len(value):
+        if isinstance(value, Config | dict) and len(value):
             flat |= flatten(value, f"{prefix}{name}.")
         else:
             flat[prefix + name] = list(value) if isinstance(value, tuple) else value

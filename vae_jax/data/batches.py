@@ -5,7 +5,7 @@ import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from concurrent import futures
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +13,6 @@ import numpy as np
 
 from vae_jax import errors
 from vae_jax import random as streams
-from vae_jax.data import dataset
 
 T = TypeVar("T")
 
@@ -36,11 +35,6 @@ def indices(seed: int, step: int, batch_size: int, num_data: int) -> np.ndarray:
         parts.append(part)
         position, left = position + len(part), left - len(part)
     return np.concatenate(parts)
-
-
-def gather(split: dataset.Split, rows: np.ndarray | slice) -> dict[str, np.ndarray]:
-    """Copy the rows of every array of a split into memory."""
-    return {name: np.array(array[rows]) for name, array in split.items()}
 
 
 def evaluation_slices(num_data: int, batch_size: int) -> Iterator[slice]:
@@ -102,12 +96,37 @@ def prepare(
     return low + (high - low) * share
 
 
-def binarized(images: np.ndarray, binarize: str) -> np.ndarray:
-    """Return uint8 images [N, H, W, C] as `prepare` would draw them once, of 0 and 255, from fixed noise of numpy's."""
-    if binarize == "none":
-        return images
-    draws = np.random.default_rng(0).integers(0, 255, images.shape, np.uint8) if binarize == "dynamic" else 127
-    return np.where(images > draws, 255, 0).astype(np.uint8)
+def make_prepare(model: Any, *, flip: bool) -> Callable[[jax.Array, jax.Array], jax.Array]:
+    """Return prepare(images, key): uint8 images [B, H, W, C] as a model takes them, by the model's own attributes.
+
+    The one way from uint8 to a model's input, for training, evaluation and inference alike.
+
+    Args:
+        model: `data_range`, and `binarize` and `dequantize` where the model was trained on such images.
+        flip: mirror half of the images; for training only.
+    """
+    return functools.partial(
+        prepare,
+        range=tuple(model.data_range),
+        flip=flip,
+        binarize=getattr(model, "binarize", "none"),
+        dequantize=getattr(model, "dequantize", False),
+    )
+
+
+def prepare_each(model: Any, images: jax.Array, index: jax.Array, key: jax.Array) -> jax.Array:
+    """Return uint8 images [B, H, W, C] as a model takes them, the noise of each a function of the key and its number.
+
+    So an image comes out the same whatever other images are prepared beside it.
+
+    Args:
+        model: as for `make_prepare`.
+        images: uint8 [B, H, W, C].
+        index: [B] int, the number of each image.
+        key: the source of the pixel noise.
+    """
+    one = make_prepare(model, flip=False)
+    return jax.vmap(lambda image, number: one(image[None], jax.random.fold_in(key, number))[0])(images, index)
 
 
 def prefetch(make_batch: Callable[[int], T], steps: Iterable[int], depth: int = 2) -> Iterator[T]:

@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 
 from vae_jax import limits
-from vae_jax.distributions import LOG_2PI
-from vae_jax.distributions.shapes import at_least_float32, match, match_pixels, sum_pixels
+from vae_jax.distributions.gaussian import LOG_2PI
+from vae_jax.distributions.pixels import at_least_float32, match, match_pixels, sum_pixels
 
 
 def _gaussian(mean: jax.Array, x: jax.Array, log_sigma: jax.Array) -> jax.Array:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 
-from vae_jax.distributions.shapes import at_least_float32, match, sum_pixels
+from vae_jax.distributions.pixels import at_least_float32, match, sum_pixels
 
 HALF_BIN = 1.0 / 255.0
 MIN_LOG_SCALE = -7.0  # a scale of 0.12 grey levels: all but a few per cent of the mass in one bin

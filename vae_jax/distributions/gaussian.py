@@ -1,7 +1,7 @@
-"""What an encoder returns: a distribution over latents for every image, as a PyTree of arrays.
+"""Gaussians: with independent latents, which encoders return, and with a full covariance, which is fitted to codes.
 
-Logarithms are natural and constants are kept, so that every density is in nats. Nothing here clips: the range of
-`logvar` is the encoder's business, and every function and its gradient is finite for |logvar| <= 30.
+Nothing here clips: the range of `logvar` is the encoder's business, and every function and its gradient is finite for
+|logvar| <= 30.
 """
 
 import dataclasses
@@ -10,78 +10,95 @@ import math
 import jax
 import jax.numpy as jnp
 
+from vae_jax.distributions.shapes import match_trailing, with_samples
+
 LOG_2PI = math.log(2.0 * math.pi)
-
-
-def _match(parameter: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-    """Repeat a parameter [B, D] along the leading axes of a shape [*S, B, D], and along no other."""
-    own = jnp.shape(parameter)
-    if tuple(shape[len(shape) - len(own) :]) != own:
-        raise ValueError(f"a distribution of shape {own} does not fit values of shape {tuple(shape)}")
-    return jnp.broadcast_to(parameter, shape)
 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Gaussian:
-    """q(z|x) = N(z; mean, diag(exp(logvar))), both [B, D]."""
+    """N(z; mean, diag(exp(logvar))), whose parameters are [B, D], or [D] for a prior."""
 
     mean: jax.Array
     logvar: jax.Array
 
     def sample(self, key: jax.Array, num_samples: int | None = None) -> jax.Array:
-        """z = mean + exp(logvar / 2) * noise, reparameterised: [B, D], or [num_samples, B, D]."""
-        shape = jnp.shape(self.mean) if num_samples is None else (num_samples, *jnp.shape(self.mean))
+        """Return mean + exp(logvar / 2) * noise, reparameterised: [B, D], or [num_samples, B, D]."""
+        shape = with_samples(jnp.shape(self.mean), num_samples)
         noise = jax.random.normal(key, shape, jnp.result_type(self.mean))
-        return _match(self.mean, shape) + _match(jnp.exp(0.5 * self.logvar), shape) * noise
+        return match_trailing(self.mean, shape) + match_trailing(jnp.exp(0.5 * self.logvar), shape) * noise
 
     def log_density(self, z: jax.Array) -> jax.Array:
-        """log N(z_d; mean_d, exp(logvar_d)) of each latent by itself, [*S, B, D]."""
-        mean, logvar = _match(self.mean, jnp.shape(z)), _match(self.logvar, jnp.shape(z))
+        """Return log N(z_d; mean_d, exp(logvar_d)) of each latent by itself, [*S, B, D] nats."""
+        mean, logvar = match_trailing(self.mean, jnp.shape(z)), match_trailing(self.logvar, jnp.shape(z))
         return -0.5 * (LOG_2PI + logvar + jnp.square(z - mean) * jnp.exp(-logvar))
 
     def log_prob(self, z: jax.Array) -> jax.Array:
-        """log q(z|x) of z [*S, B, D], summed over latents: [*S, B]."""
+        """Return log N(z) of z [*S, B, D], summed over latents: [*S, B] nats."""
         return self.log_density(z).sum(-1)
 
-    def kl(self, prior: "Gaussian | None" = None) -> jax.Array:
-        """KL(q || p) of each latent: (expm1(r) - r + (mean - mean_p)^2 / var_p) / 2, r = logvar - logvar_p.
+    def mode(self) -> jax.Array:
+        """Return the mean."""
+        return self.mean
 
-        Args:
-            prior: p, another Gaussian of shape [B, D] or [D]; None is N(0, 1).
-
-        Returns:
-            [B, D]. expm1 keeps the digits that exp(r) - 1 loses where q is close to p.
-
-        Reference: Kingma and Welling, 2014, arXiv 1312.6114, appendix B.
-        """
-        if prior is None:
-            return 0.5 * (jnp.square(self.mean) + jnp.expm1(self.logvar) - self.logvar)
-        shape = jnp.shape(self.mean)
-        prior_mean, prior_logvar = _match(prior.mean, shape), _match(prior.logvar, shape)
-        ratio = self.logvar - prior_logvar
-        distance = jnp.square(self.mean - prior_mean) * jnp.exp(-prior_logvar)
-        return 0.5 * (jnp.expm1(ratio) - ratio + distance)
-
-    def stop_gradient(self) -> "Gaussian":
-        """The same distribution, through whose parameters no gradient flows."""
-        return jax.lax.stop_gradient(self)
+    def tempered(self, temperature: float) -> "Gaussian":
+        """Return the Gaussian whose standard deviations are `temperature` times as large."""
+        return Gaussian(self.mean, self.logvar + 2.0 * jnp.log(temperature))
 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
-class Deterministic:
-    """q(z|x) = delta(z - mean), mean [B, D]: a code without a density, hence without `log_prob` and `kl`."""
+class MultivariateGaussian:
+    """N(z; mean, S S^T) with S lower triangular: mean [B, D] and scale_tril [B, D, D], or [D] and [D, D]."""
 
     mean: jax.Array
+    scale_tril: jax.Array
 
     def sample(self, key: jax.Array, num_samples: int | None = None) -> jax.Array:
-        """The code itself: [B, D], or the same num_samples times, [num_samples, B, D]. `key` is not used."""
-        del key
-        shape = jnp.shape(self.mean) if num_samples is None else (num_samples, *jnp.shape(self.mean))
-        return jnp.broadcast_to(self.mean, shape)
+        """Return mean + S noise: [B, D], or [num_samples, B, D]."""
+        shape = with_samples(jnp.shape(self.mean), num_samples)
+        noise = jax.random.normal(key, shape, jnp.result_type(self.mean))
+        spread = jnp.einsum("...ij,...j->...i", self.scale_tril, noise, precision=jax.lax.Precision.HIGHEST)
+        return match_trailing(self.mean, shape) + spread
+
+    def log_prob(self, z: jax.Array) -> jax.Array:
+        """Return log N(z) of z [*S, B, D]: [*S, B] nats."""
+        shape = jnp.shape(z)
+        scale = match_trailing(self.scale_tril, (*shape, shape[-1]))
+        centred = z - match_trailing(self.mean, shape)
+        whitened = jax.scipy.linalg.solve_triangular(scale, centred[..., None], lower=True)[..., 0]
+        log_scale = jnp.log(jnp.diagonal(scale, axis1=-2, axis2=-1)).sum(-1)
+        return -0.5 * (jnp.square(whitened).sum(-1) + shape[-1] * LOG_2PI) - log_scale
+
+    def mode(self) -> jax.Array:
+        """Return the mean."""
+        return self.mean
+
+    def tempered(self, temperature: float) -> "MultivariateGaussian":
+        """Return the Gaussian whose standard deviations are `temperature` times as large."""
+        return MultivariateGaussian(self.mean, self.scale_tril * temperature)
 
 
-def standard_normal(posterior: Gaussian) -> Gaussian:
-    """The prior N(0, I) in the shape of a posterior."""
-    return Gaussian(jnp.zeros_like(posterior.mean), jnp.zeros_like(posterior.logvar))
+def standard_normal(like: jax.Array) -> Gaussian:
+    """Return N(0, I) in the shape of an array of latents [B, D] or [D]."""
+    return Gaussian(jnp.zeros_like(like), jnp.zeros_like(like))
+
+
+def kl_gaussian_gaussian(q: Gaussian, p: Gaussian) -> jax.Array:
+    """Return KL(q || p) of each latent, [B, D] nats: ((mean - mean_p)^2 / var_p + expm1(r) - r) / 2, r = ln var / var_p.
+
+    Args:
+        q: [B, D].
+        p: [B, D] or [D].
+
+    Returns:
+        [B, D]. expm1 keeps the digits that exp(r) - 1 loses where q is close to p.
+
+    References:
+        Kingma and Welling, 2014, arXiv 1312.6114, appendix B.
+    """
+    shape = jnp.shape(q.mean)
+    mean, logvar = match_trailing(p.mean, shape), match_trailing(p.logvar, shape)
+    ratio = q.logvar - logvar
+    return 0.5 * (jnp.square(q.mean - mean) * jnp.exp(-logvar) + jnp.expm1(ratio) - ratio)

@@ -10,16 +10,27 @@ CHUNK = 256  # images in one call of a network
 
 
 def pad(array: np.ndarray, size: int) -> np.ndarray:
-    """Repeat the first row until there are `size`, so that a compiled call sees one shape."""
+    """Return the array with its first row repeated until there are `size` rows, so that a compiled call sees one shape."""
     return np.concatenate([array, array[:1].repeat(size - len(array), axis=0)])
 
 
-def in_chunks(function: Callable[[Any], Any], array: np.ndarray, size: int = CHUNK) -> Any:
-    """Apply to `size` rows at a time, the last call padded to a power of two; a tree of numpy arrays, rows first."""
+def in_chunks(function: Callable[[Any], Any], rows: Any, size: int = CHUNK) -> Any:
+    """Return function(rows), computed for `size` rows at a time, the last call padded to a power of two.
+
+    Args:
+        function: a compiled function of a tree of arrays, rows first, that treats each row by itself.
+        rows: a tree of arrays [N, ...].
+        size: rows in one call.
+
+    Returns:
+        A tree of numpy arrays [N, ...].
+    """
+    num = len(jax.tree.leaves(rows)[0])
     parts = []
-    for start in range(0, len(array), size):
-        part = np.asarray(array[start : start + size])
-        padded = pad(part, min(size, 1 << (len(part) - 1).bit_length()))
-        parts.append(jax.tree.map(np.asarray, function(padded)))
-    joined = jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
-    return jax.tree.map(lambda leaf: leaf[: len(array)], joined)
+    for start in range(0, num, size):
+        part = jax.tree.map(lambda leaf, first=start: np.asarray(leaf[first : first + size]), rows)
+        length = min(size, num - start)
+        padded = min(size, 1 << (length - 1).bit_length())
+        result = function(jax.tree.map(lambda leaf, to=padded: pad(leaf, to), part))
+        parts.append(jax.tree.map(lambda leaf, to=length: np.asarray(leaf)[:to], result))
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)

@@ -1,59 +1,73 @@
-"""The codes of a run's training images, and what each latent is used for. Densities are fitted to codes in `priors`."""
+"""The codes of a run's training images, and what each latent is used for. Densities are fitted in `fitted_priors`."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from vae_jax import distributions
-from vae_jax.config import Config
-from vae_jax.data import batches
-from vae_jax.evaluation import collapse
 from vae_jax.inference import sampling
-from vae_jax.runs import restore
+from vae_jax.runs.restore import RestoredRun
 
 MAX_IMAGES = 10_000  # training images that are encoded, a fixed random choice where there are more
-ZERO_LOGVAR = -60.0  # a standard deviation of 1e-13, a code without noise
+ACTIVE = 0.01  # Burda et al.'s threshold for the variance of a latent's posterior mean
 
 
-def training_codes(run: restore.RestoredRun, images: np.ndarray) -> distributions.Gaussian:
-    """Return q(z|x) [N, D] of training images, at most MAX_IMAGES of them, binarised if the run's were."""
-    config = run.config
-    images = images[chosen(len(images))]
-    codes = sampling.encode(run.model, run.variables, batches.binarized(np.asarray(images), config.data.binarize))
-    if is_deterministic(config):
-        return distributions.Gaussian(codes.mean, np.full_like(codes.mean, ZERO_LOGVAR))
-    return codes
+def training_codes(run: RestoredRun, images: np.ndarray) -> Any:
+    """Return q(z|x) of training images, at most MAX_IMAGES of them, with numpy arrays [N, D]."""
+    return sampling.encode(run.model, run.variables, np.asarray(images[chosen(len(images))]))
 
 
 def chosen(num_data: int) -> np.ndarray | slice:
-    """The rows of training images that are encoded: all, or a fixed random choice of MAX_IMAGES."""
+    """Return the rows of training images that are encoded: all, or a fixed random choice of MAX_IMAGES."""
     if num_data <= MAX_IMAGES:
         return slice(None)
     return np.sort(np.random.default_rng(0).choice(num_data, MAX_IMAGES, replace=False))
 
 
-def is_deterministic(config: Config) -> bool:
-    """Whether the decoder was trained on the codes' means alone, so that their variance means nothing."""
-    return config.objective.name == "wae" and config.objective.options.get("deterministic", True)
-
-
 class Usage(NamedTuple):
-    """What each latent is used for, over the training codes."""
+    """What each latent is used for, over the training codes.
 
-    kl: np.ndarray | None  # [D], nats, mean over the images; None for codes without noise
-    mean: np.ndarray  # [D], of the aggregate posterior
-    std: np.ndarray  # [D], likewise
-    order: np.ndarray  # the latents, the largest KL, or variance, first
-    active: np.ndarray  # [D], whether Var_x(E_q[z]) > 0.01
+    Attributes:
+        kl: mean KL of each latent, [D] nats; None for codes without noise.
+        mean: of the aggregate posterior, [D].
+        std: of the aggregate posterior, [D].
+        order: the latents, the largest KL first, or the largest variance where there is no KL.
+        active: [D], whether Var_x(E_q[z]) > ACTIVE.
+    """
+
+    kl: np.ndarray | None
+    mean: np.ndarray
+    std: np.ndarray
+    order: np.ndarray
+    active: np.ndarray
 
 
-def usage(codes: distributions.Gaussian) -> Usage:
+def usage(codes: Any, prior: Any) -> Usage:
     """Return what each latent of codes [N, D] is used for.
 
-    Reference: Burda, Grosse and Salakhutdinov, 2016, arXiv 1509.00519, section 5.2 (active units).
+    Args:
+        codes: q(z|x) of the images, as `training_codes` returns it.
+        prior: p(z), which the KL is taken to.
+
+    References:
+        Burda, Grosse and Salakhutdinov, 2016, arXiv 1509.00519, section 5.2 (active units).
     """
-    kl = None if np.all(codes.logvar == ZERO_LOGVAR) else np.asarray(codes.kl()).mean(0)
-    mean, variance = np.asarray(codes.mean, np.float64), np.exp(np.asarray(codes.logvar, np.float64))
-    between = collapse.mean_variances(mean)
+    each = distributions.kl_divergence(codes, prior)
+    kl = None if each is None else np.asarray(each).mean(0)
+    mean = np.asarray(codes.mode(), np.float64)
+    within = np.exp(np.asarray(codes.logvar, np.float64)).mean(0) if isinstance(codes, distributions.Gaussian) else 0.0
+    between = mean.var(axis=0)
     order = np.argsort(-(between if kl is None else kl), kind="stable")
-    return Usage(kl, mean.mean(0), np.sqrt(between + variance.mean(0)), order, between > collapse.ACTIVE)
+    return Usage(kl, mean.mean(0), np.sqrt(between + within), order, between > ACTIVE)
+
+
+def _kl(vae: Any, x: jax.Array) -> jax.Array | None:
+    # The key is for families whose KL is an estimate; a closed form does not use the sample.
+    return distributions.draw(vae, x, jax.random.key(0)).kl
+
+
+def kl_of_latents(model: Any, variables: Any, images: np.ndarray) -> np.ndarray | None:
+    """Return the mean KL of each latent, position or level over uint8 images [N, H, W, C]: [G] nats, or None."""
+    kl = sampling.of_images(_kl, model, variables, images)
+    return None if kl is None else np.asarray(kl).mean(0)

@@ -7,15 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from vae_jax.inference import codes, prior_names, priors
+from vae_jax.inference import codes, fitted_priors, prior_names
 from vae_jax.runs import integrity, workdir
 from vae_jax.runs.restore import RestoredRun, Say
 
 
 def prior(
     name: str, step: int, run: RestoredRun, path: pathlib.Path, training_images: Callable[[], np.ndarray], say: Say
-) -> priors.Prior:
-    """Return the prior of a name for the checkpoint of `step`, from WORKDIR/priors if the prior was fitted before.
+) -> Any | None:
+    """Return the fitted prior of a name for the checkpoint of `step`; None is the standard prior, the model's own.
+
+    A prior that was fitted before comes from WORKDIR/priors.
 
     The prior of a run that was trained on an array is fitted to the images of --input, which may be others next time,
     so that prior is not kept.
@@ -30,20 +32,20 @@ def prior(
     """
     kind, _ = prior_names.parse(name)
     if kind == "standard":
-        return priors.standard(run.model.latent_dim)
+        return None
     if run.config.data.source == "array":
-        return priors.fit(name, codes.training_codes(run, training_images()))
+        return fitted_priors.fit(name, codes.training_codes(run, training_images()))
     file = path / "priors" / f"{step}-{name.replace(':', '-')}.npz"
     fingerprint = _fingerprint(run.variables)
-    known = priors.from_bytes(file.read_bytes(), fingerprint) if file.exists() else None
+    known = fitted_priors.from_bytes(name, file.read_bytes(), fingerprint) if file.exists() else None
     if known is not None:
         say(f"prior {name} from {file}")
         return known
     training_codes = codes.training_codes(run, training_images())
-    fitted = priors.fit(name, training_codes)
+    fitted = fitted_priors.fit(name, training_codes)
     file.parent.mkdir(exist_ok=True)
-    workdir.write_atomically(file, priors.to_bytes(fitted, fingerprint))
-    say(f"prior {name} fitted to the codes of {len(training_codes.mean):,} training images, kept in {file}")
+    workdir.write_atomically(file, fitted_priors.to_bytes(fitted, fingerprint))
+    say(f"prior {name} fitted to the codes of {len(training_codes.mode()):,} training images, kept in {file}")
     return fitted
 
 

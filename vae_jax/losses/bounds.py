@@ -18,6 +18,7 @@ out what flows into q's own parameters in log q, a score with mean 0 for the ELB
 (Tucker et al., 2019, arXiv 1810.04152) leaves it out as well and squares the weights of a group, which is unbiased.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -25,8 +26,8 @@ import jax
 import jax.numpy as jnp
 
 from vae_jax import errors, limits
-from vae_jax.distributions import Gaussian, standard_normal
-from vae_jax.distributions.shapes import per_example
+from vae_jax.distributions import Latents, draw, prior_of
+from vae_jax.distributions.pixels import per_example
 from vae_jax.losses.reconstruction import is_normalised
 from vae_jax.random import fold_in_name
 
@@ -135,46 +136,56 @@ def _loss(
     encoder: Mixture,
     gradient: str,
 ) -> Result:
-    """The loss whose value is the decoder's bound, and the metrics of all of this file's objectives."""
+    """Return the loss whose value is the decoder's bound, and the metrics of all of this file's objectives."""
     check_gradient(gradient)
     x = batch["image"]  # [B, H, W, C]
-    posterior = vae.encode(x)
-    z = posterior.sample(fold_in_name(key, "z"), num_samples)  # [K, B, D]
-    density = posterior if gradient == "standard" else posterior.stop_gradient()
-    log_w, distortion = log_weights(vae, x, z, density, reconstruction)  # [K, B] each
+    latents = draw(vae, x, fold_in_name(key, "z"), num_samples, path=gradient != "standard")
+    if latents.log_q is None or latents.log_p is None or latents.kl is None:
+        raise errors.OutOfRange("an importance-weighted bound needs a posterior with a density: use the elbo objective")
+    distortion = distortion_of_samples(vae, x, latents.z, reconstruction)  # [K, B]
+    log_w = latents.log_p - latents.log_q - distortion
     fixed = jax.lax.stop_gradient(log_w)
     decoder_weights = _weights(fixed, decoder, squared=False)
     encoder_weights = _weights(fixed, encoder, squared=gradient == "dreg")
     surrogate = (encoder_weights * log_w).sum(0)  # [B]
-    if encoder is not decoder or gradient == "dreg":
-        held = jax.lax.stop_gradient((z, posterior))
-        decoder_log_w, _ = log_weights(vae, x, *held, reconstruction)
-        surrogate = surrogate + ((decoder_weights - encoder_weights) * decoder_log_w).sum(0)
+    if encoder != decoder or gradient == "dreg":
+        held = _log_weights_of_held_samples(vae, x, latents, reconstruction)
+        surrogate = surrogate + ((decoder_weights - encoder_weights) * held).sum(0)
     bound = sum(part * importance_bound(fixed, groups) for part, groups in decoder)
     loss = -(bound + (surrogate - jax.lax.stop_gradient(surrogate))).mean()
 
-    metrics = {"loss": loss, "distortion": distortion.mean(), "kl": posterior.kl().sum(-1).mean()}
-    metrics["rate"] = -(fixed + distortion).mean()
+    metrics = {"loss": loss, "distortion": distortion.mean(), "kl": latents.kl.sum(-1).mean()}
+    metrics["rate"] = (latents.log_q - latents.log_p).mean()
     if is_normalised(reconstruction):
         metrics["elbo"] = fixed.mean()
         metrics["iwae"] = importance_bound(fixed, 1).mean()
     return loss, metrics
 
 
-def log_weights(
-    vae: Any, x: jax.Array, z: jax.Array, posterior: Gaussian, reconstruction: Callable[..., jax.Array]
-) -> tuple[jax.Array, jax.Array]:
-    """log w = log p(x|z) + log p(z) - log q(z|x) and -log p(x|z), [K, B] each, of z [K, B, D].
+def distortion_of_samples(vae: Any, x: jax.Array, z: Any, reconstruction: Callable[..., jax.Array]) -> jax.Array:
+    """Return -log p(x|z) of K samples of each image, [K, B] nats; the samples are folded into the batch axis.
 
-    The samples are folded into the batch axis for `decode`.
+    Args:
+        vae: decode.
+        x: images, [B, H, W, C].
+        z: latents, [K, B, ...] or a tree of such arrays.
+        reconstruction: (pred [K, B, ...], x) -> [K, B].
     """
-    num_samples, size, dim = z.shape
-    pred = jax.tree.map(
-        lambda leaf: leaf.reshape(num_samples, size, *leaf.shape[1:]) if leaf.ndim else leaf,
-        vae.decode(z.reshape(num_samples * size, dim)),
-    )
-    distortion = per_example(reconstruction(pred, x), (num_samples, size))
-    return standard_normal(posterior).log_prob(z) - posterior.log_prob(z) - distortion, distortion
+    lead = jax.tree.leaves(z)[0].shape[:2]
+    folded = jax.tree.map(lambda leaf: leaf.reshape(math.prod(lead), *leaf.shape[2:]), z)
+    pred = jax.tree.map(lambda leaf: leaf.reshape(*lead, *leaf.shape[1:]) if leaf.ndim else leaf, vae.decode(folded))
+    return per_example(reconstruction(pred, x), lead)
+
+
+def _log_weights_of_held_samples(
+    vae: Any, x: jax.Array, latents: Latents, reconstruction: Callable[..., jax.Array]
+) -> jax.Array:
+    """Return log w [K, B] through which gradients reach the decoder and the prior, and not the encoder."""
+    if latents.posterior is None:
+        raise errors.OutOfRange("separate gradients of encoder and decoder need one posterior: use gradient=standard")
+    z, log_q = jax.lax.stop_gradient((latents.z, latents.log_q))
+    log_p = prior_of(vae, jax.lax.stop_gradient(latents.posterior)).log_prob(z)
+    return log_p - log_q - distortion_of_samples(vae, x, z, reconstruction)
 
 
 def importance_bound(log_w: jax.Array, num_groups: int = 1) -> jax.Array:

@@ -10,8 +10,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from vae_jax import limits
-from vae_jax.distributions import Gaussian
+from vae_jax import errors, limits
+from vae_jax.distributions import Gaussian, standard_normal
 from vae_jax.losses.total_correlation import dimension_wise_kl, mutual_information, total_correlation
 from vae_jax.random import fold_in_name
 
@@ -36,7 +36,7 @@ def dip_i(key: jax.Array, z: jax.Array, posterior: Any, *, diagonal: float = 10.
     Reference: Kumar et al., 2018, arXiv 1711.00848, equation 6.
     """
     del key, z
-    return _distance_from_identity(_covariance(posterior.mean), diagonal)
+    return _distance_from_identity(_covariance(_gaussian("dip_i", posterior).mean), diagonal)
 
 
 def dip_ii(key: jax.Array, z: jax.Array, posterior: Gaussian, *, diagonal: float = 1.0) -> jax.Array:
@@ -45,8 +45,18 @@ def dip_ii(key: jax.Array, z: jax.Array, posterior: Gaussian, *, diagonal: float
     Reference: Kumar et al., 2018, arXiv 1711.00848, equation 7.
     """
     del key, z
+    posterior = _gaussian("dip_ii", posterior)
     within = jnp.diag(jnp.exp(posterior.logvar).mean(0))
     return _distance_from_identity(_covariance(posterior.mean) + within, diagonal)
+
+
+def _gaussian(name: str, posterior: Any) -> Gaussian:
+    """Return a posterior that is Gaussian; refuse others by name, whose covariance has no formula here."""
+    if not isinstance(posterior, Gaussian):
+        raise errors.OutOfRange(
+            f"the penalty {name} is of Gaussian posteriors, not of {type(posterior).__name__}: leave it out"
+        )
+    return posterior
 
 
 def _covariance(values: jax.Array) -> jax.Array:
@@ -66,44 +76,59 @@ def mmd_imq(
     z: jax.Array,
     posterior: Any,
     *,
-    prior_std: float = 1.0,
+    prior: Gaussian | None = None,
     scales: Sequence[float] = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0),
 ) -> jax.Array:
-    """MMD^2 between q(z) and N(0, prior_std^2 I), kernel sum_s C_s / (C_s + |a - b|^2), C_s = 2 D prior_std^2 s.
-
-    Reference: Tolstikhin et al., 2018, arXiv 1711.01558 (WAE).
-    """
-    del posterior
-    sizes = [2.0 * z.shape[1] * prior_std**2 * scale for scale in scales]
-    prior = prior_std * _prior_sample(key, z)
-    return _mmd(z, prior, lambda square: sum(size / (size + square) for size in sizes))
-
-
-def mmd_rbf(
-    key: jax.Array, z: jax.Array, posterior: Any, *, bandwidth: float | None = None, prior_std: float = 1.0
-) -> jax.Array:
-    """MMD^2 between q(z) and N(0, prior_std^2 I), kernel exp(-|a - b|^2 / (2 bandwidth^2)).
+    """Return MMD^2 between q(z) and p(z) under the kernel sum_s C_s / (C_s + |a - b|^2), C_s = 2 s sum_d var_p(z_d).
 
     Args:
         key: of the prior's samples.
         z: [B, D].
         posterior: not used.
-        bandwidth: None is prior_std * sqrt(D), half the mean squared distance of two draws from the prior.
-        prior_std: standard deviation of the prior.
+        prior: p(z), [D]; None is N(0, I).
+        scales: the s of the sum.
+
+    Reference: Tolstikhin et al., 2018, arXiv 1711.01558 (WAE).
+    """
+    del posterior
+    prior = _prior("mmd_imq", prior, z)
+    sizes = [2.0 * scale * jnp.exp(prior.logvar).sum() for scale in scales]
+    return _mmd(z, _prior_sample(key, prior, z), lambda square: sum(size / (size + square) for size in sizes))
+
+
+def mmd_rbf(
+    key: jax.Array, z: jax.Array, posterior: Any, *, bandwidth: float | None = None, prior: Gaussian | None = None
+) -> jax.Array:
+    """Return MMD^2 between q(z) and p(z) under the kernel exp(-|a - b|^2 / (2 bandwidth^2)).
+
+    Args:
+        key: of the prior's samples.
+        z: [B, D].
+        posterior: not used.
+        bandwidth: None is the root of sum_d var_p(z_d), half the mean squared distance of two draws from the prior.
+        prior: p(z), [D]; None is N(0, I).
 
     Reference: Gretton et al., 2012, "A kernel two-sample test"; Zhao et al., 2019, arXiv 1706.02262 (InfoVAE).
     """
     del posterior
-    square_bandwidth = z.shape[1] * prior_std**2 if bandwidth is None else bandwidth**2
-    prior = prior_std * _prior_sample(key, z)
-    return _mmd(z, prior, lambda square: jnp.exp(-square / (2.0 * square_bandwidth)))
+    prior = _prior("mmd_rbf", prior, z)
+    square_bandwidth = jnp.exp(prior.logvar).sum() if bandwidth is None else bandwidth**2
+    return _mmd(z, _prior_sample(key, prior, z), lambda square: jnp.exp(-square / (2.0 * square_bandwidth)))
 
 
-def _prior_sample(key: jax.Array, z: jax.Array) -> jax.Array:
+def _prior(name: str, prior: Gaussian | None, z: jax.Array) -> Gaussian:
+    """Return p(z) of latents z [B, D]: the given Gaussian [D], or N(0, I); refuse another prior by the penalty's name."""
     if jnp.ndim(z) != 2:
         raise ValueError(f"z is [B, D], not {jnp.shape(z)}")
     limits.at_least(2, batch_size=z.shape[0])
-    return jax.random.normal(fold_in_name(key, "prior"), z.shape, z.dtype)
+    if prior is not None and not isinstance(prior, Gaussian):
+        raise errors.OutOfRange(f"the penalty {name} compares with a Gaussian prior, not with {type(prior).__name__}")
+    return standard_normal(z[0]) if prior is None else prior
+
+
+def _prior_sample(key: jax.Array, prior: Gaussian, z: jax.Array) -> jax.Array:
+    """Return as many samples of the prior as there are rows in z, [B, D]."""
+    return prior.sample(fold_in_name(key, "prior"), z.shape[0])
 
 
 def _mmd(z: jax.Array, prior: jax.Array, kernel: Callable[[jax.Array], jax.Array]) -> jax.Array:
@@ -133,9 +158,9 @@ def sliced_wasserstein(
     *,
     num_projections: int = 50,
     exponent: float = 2.0,
-    prior_std: float = 1.0,
+    prior: Gaussian | None = None,
 ) -> jax.Array:
-    """mean_{l,i} |sort(z w_l)_i - sort(p w_l)_i|^exponent, w_l random unit directions, p ~ N(0, prior_std^2 I).
+    """Return mean_{l,i} |sort(z w_l)_i - sort(p w_l)_i|^exponent, w_l random unit directions, p ~ p(z).
 
     Two batches of the same law are still 0 only as B grows: the value falls as 1 / B, up to a logarithm.
 
@@ -143,14 +168,14 @@ def sliced_wasserstein(
     """
     del posterior
     limits.at_least(1, exponent=exponent, num_projections=num_projections)
-    prior = prior_std * _prior_sample(key, z)
+    drawn = _prior_sample(key, _prior("sliced_wasserstein", prior, z), z)
     directions = jax.random.normal(fold_in_name(key, "directions"), (z.shape[1], num_projections), z.dtype)
     directions = directions / jnp.linalg.norm(directions, axis=0, keepdims=True)
 
     def sorted_projections(values: jax.Array) -> jax.Array:
         return jnp.sort(jnp.matmul(values, directions, precision=jax.lax.Precision.HIGHEST), axis=0)
 
-    return (jnp.abs(sorted_projections(z) - sorted_projections(prior)) ** exponent).mean()
+    return (jnp.abs(sorted_projections(z) - sorted_projections(drawn)) ** exponent).mean()
 
 
 PENALTIES = {

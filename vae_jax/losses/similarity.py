@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from vae_jax import limits
-from vae_jax.distributions.shapes import match, match_pixels, sum_pixels
+from vae_jax.distributions.pixels import match, match_pixels, sum_pixels
 
 WINDOW, WINDOW_SIGMA = 11, 1.5
 LEVEL_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)

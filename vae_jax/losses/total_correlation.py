@@ -26,14 +26,14 @@ class Split(NamedTuple):
     dimension_wise_kl: jax.Array
 
 
-def kl_split(z: jax.Array, posterior: Gaussian, *, num_data: int, estimator: str = "stratified") -> Split:
+def minibatch_kl_split(z: jax.Array, posterior: Gaussian, *, num_data: int, estimator: str = "stratified") -> Split:
     """I = E[log q(z|x) - log q(z)], TC = E[log q(z) - sum_d log q(z_d)], the rest E[sum_d log q(z_d) - log p(z)].
 
     Args:
         z: one sample of each posterior, [B, D].
         posterior: q(z|x) of the batch, Gaussians [B, D].
         num_data: N, images in the training set.
-        estimator: "stratified" or "weighted", see `log_weights`.
+        estimator: "stratified" or "weighted", see `log_minibatch_weights`.
 
     Reference: Chen et al., 2018, arXiv 1802.04942.
     """
@@ -42,7 +42,7 @@ def kl_split(z: jax.Array, posterior: Gaussian, *, num_data: int, estimator: str
     return Split(
         mutual_information=(posterior.log_prob(z) - joint).mean(),
         total_correlation=(joint - factorised).mean(),
-        dimension_wise_kl=(factorised - standard_normal(posterior).log_prob(z)).mean(),
+        dimension_wise_kl=(factorised - standard_normal(posterior.mean).log_prob(z)).mean(),
     )
 
 
@@ -53,16 +53,21 @@ def aggregate_log_density(
 
     L_ijd = log q(z_id | x_j). The weight enters once, after the sum over latents.
     """
-    if not hasattr(posterior, "log_density") or jnp.shape(z) != jnp.shape(posterior.mean):
+    if not isinstance(posterior, Gaussian):
+        raise errors.OutOfRange(
+            f"the parts of the KL are estimated from Gaussian posteriors, not from {type(posterior).__name__}: "
+            "leave the penalty out"
+        )
+    if jnp.shape(z) != jnp.shape(posterior.mean):
         raise ValueError(f"an aggregate density needs one z [B, D] of each Gaussian, not {jnp.shape(z)}")
     size, dim = z.shape
     pairs = posterior.log_density(jnp.broadcast_to(z[:, None, :], (size, size, dim)))  # [i, j, d]
-    weights = jnp.asarray(log_weights(size, num_data, estimator), pairs.dtype)
+    weights = jnp.asarray(log_minibatch_weights(size, num_data, estimator), pairs.dtype)
     joint = jax.nn.logsumexp(weights + pairs.sum(-1), axis=1)
     return joint, jax.nn.logsumexp(weights[:, :, None] + pairs, axis=1)
 
 
-def log_weights(batch_size: int, num_data: int, estimator: str = "stratified") -> np.ndarray:
+def log_minibatch_weights(batch_size: int, num_data: int, estimator: str = "stratified") -> np.ndarray:
     """ln W, [B, B]: how much q(. | x_j) stands for in the estimate of q(z_i).
 
     stratified: W_ii = 1/N, W_i,i+1 = (N - M) / (N M), the others 1/M, M = B - 1; rows sum to 1, and the estimate
@@ -90,7 +95,7 @@ def mutual_information(
 ) -> jax.Array:
     """I(x; z), at most ln num_data. Weight alpha - 1 beside a KL of weight 1 makes the paper's alpha."""
     del key
-    return kl_split(z, posterior, num_data=num_data, estimator=estimator).mutual_information
+    return minibatch_kl_split(z, posterior, num_data=num_data, estimator=estimator).mutual_information
 
 
 def total_correlation(
@@ -101,7 +106,7 @@ def total_correlation(
     Reference: Chen et al., 2018, arXiv 1802.04942 (beta-TCVAE).
     """
     del key
-    return kl_split(z, posterior, num_data=num_data, estimator=estimator).total_correlation
+    return minibatch_kl_split(z, posterior, num_data=num_data, estimator=estimator).total_correlation
 
 
 def dimension_wise_kl(
@@ -109,4 +114,4 @@ def dimension_wise_kl(
 ) -> jax.Array:
     """sum_d KL(q(z_d) || p(z_d)). Weight gamma - 1 beside a KL of weight 1 makes the paper's gamma."""
     del key
-    return kl_split(z, posterior, num_data=num_data, estimator=estimator).dimension_wise_kl
+    return minibatch_kl_split(z, posterior, num_data=num_data, estimator=estimator).dimension_wise_kl

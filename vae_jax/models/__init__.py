@@ -1,18 +1,25 @@
-"""The networks: the only package that imports flax.linen."""
+"""The networks: towers, heads, critics and the VAE that composes them. The only room that imports flax.linen.
 
-from vae_jax.models.decoder import Decoder
-from vae_jax.models.encoder import Encoder
-from vae_jax.models.mlp import MLP, set_output_bias
+Nothing here draws noise or knows a loss; `binding` turns a bound model into a pure function.
+"""
+
+from vae_jax.models.binding import apply, apply_objective, collections_of, init
+from vae_jax.models.critic import CodeCritic
+from vae_jax.models.heads import HEADS
+from vae_jax.models.output_bias import set_output_bias
 from vae_jax.models.overview import num_values, parameter_table
 from vae_jax.models.readjust import readjust
-from vae_jax.models.vae import VAE, apply_objective, init
+from vae_jax.models.towers import TOWERS
+from vae_jax.models.vae import VAE
 
 __all__ = [
-    "MLP",
+    "HEADS",
+    "TOWERS",
     "VAE",
-    "Decoder",
-    "Encoder",
+    "CodeCritic",
+    "apply",
     "apply_objective",
+    "collections_of",
     "init",
     "num_values",
     "parameter_table",

@@ -24,11 +24,12 @@ class Up(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
+        """Return the next level's map."""
         x = layers.TransposedConvolution(self.features, self.size, self.style.precision, name="conv")(x)
         return layers.normalise_and_activate(x, self.style)
 
 
-class Decoder(nn.Module):
+class ConvDecoder(nn.Module):
     """Latents [B, D] to the likelihood's raw parameters [B, *image_size, channels], linear and float32.
 
     Attributes:
@@ -45,6 +46,7 @@ class Decoder(nn.Module):
 
     @nn.compact
     def __call__(self, z: jax.Array) -> jax.Array:
+        """Return the raw parameters of p(x|z)."""
         *sizes, (height, width) = level_sizes(self.image_size, len(self.hidden_dims))
         bottleneck = (height, width, self.hidden_dims[-1])
         x = layers.Dense(height * width * self.hidden_dims[-1], self.style.precision, name="input")(z)

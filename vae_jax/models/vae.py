@@ -1,8 +1,8 @@
-"""The convolutional VAE: an encoder, a decoder and what the likelihood asks of them. It draws no noise."""
+"""The VAE: an encoder's tower with a head, a decoder's tower, a prior, and what the likelihood asks. It draws no noise."""
 
-import functools
+import math
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -10,12 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from vae_jax import distributions, errors
-from vae_jax.losses import reconstruction
-from vae_jax.models import decoder, discriminator, encoder, layers, normalisation
-
-# exp(-15) to exp(10) as a standard deviation: wider than any use, narrow enough for finite float32 gradients.
-LOGVAR_RANGE = (-30.0, 20.0)
+from vae_jax import errors
+from vae_jax.distributions import LIKELIHOODS, Gaussian
+from vae_jax.models import heads, layers, networks, normalisation, towers
+from vae_jax.models.encoder import Encoder
 
 OUTPUT_ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "identity": lambda raw: raw,
@@ -25,13 +23,14 @@ OUTPUT_ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
 
 
 class VAE(nn.Module):
-    """A VAE of stride-2 3x3 convolutions for images of any size; the defaults are PyTorch-VAE's layers.
+    """A VAE for images of any size; the defaults are PyTorch-VAE's layers.
 
     Attributes:
         image_shape: (H, W, C) of the images.
         latent_dim: D, the number of latents.
-        hidden_dims: channels of each level; a level halves height and width, rounding up.
-        likelihood: a key of `losses.reconstruction.LIKELIHOODS`; settles the decoder's channels and activation.
+        hidden_dims: of the towers: channels of each level, each half as high and wide as the one before (rounding up);
+            for `mlp` the widths of its layers.
+        likelihood: a key of `distributions.LIKELIHOODS`; settles the decoder's channels and activation.
         data_range: the pixels' range, (0, 1) or (-1, 1).
         output_activation: None follows from `likelihood` and `data_range`; "identity", "sigmoid" or "tanh"
             overrides it, for imported weights that were trained with another one.
@@ -39,7 +38,14 @@ class VAE(nn.Module):
         activation: a key of `layers.ACTIVATIONS`.
         precision: "float32", "tf32" or "bfloat16": what the layers compute in. Parameters, statistics, posterior
             and prediction are float32 in all.
-        discriminator_dims: hidden widths of FactorVAE's discriminator, which `factor_loss` asks for; () is none.
+        tower: a key of `towers.TOWERS`: the networks, where no others are given.
+        encoder: a linen module of one's own in the tower's place: images [B, H, W, C] -> features [B, ...].
+        decoder: likewise: z [B, D] -> [B, H, W, channels], the likelihood's raw parameters.
+        latents: a key of `heads.HEADS`, or a linen module: features -> a distribution.
+        prior_std: the standard deviation of the prior N(0, prior_std^2 I).
+        critic: a network z [B, D] -> logits [B, 2], which `factor_loss` asks for; a player of its own.
+        binarize, dequantize: how the images are prepared, see `data.batches.prepare`: a model trained on binary images
+            encodes binary images.
         training: normalise by the batch's statistics; switch with `model.clone(training=True)`.
         axis_name: the mapped axis (pmap) over which BatchNorm's statistics are taken as well.
 
@@ -56,7 +62,14 @@ class VAE(nn.Module):
     norm: str = "batch"
     activation: str = "leaky_relu"
     precision: str = "float32"
-    discriminator_dims: tuple[int, ...] = ()
+    tower: str = "conv"
+    encoder: nn.Module | None = None
+    decoder: nn.Module | None = None
+    latents: str | nn.Module = "gaussian"
+    prior_std: float = 1.0
+    critic: nn.Module | None = None
+    binarize: str = "none"
+    dequantize: bool = False
     training: bool = False
     axis_name: str | None = None
 
@@ -70,106 +83,91 @@ class VAE(nn.Module):
         super().__post_init__()
 
     def setup(self):
-        likelihood = reconstruction.LIKELIHOODS[self.likelihood]
+        """Make the networks, and the likelihood's own parameters."""
+        likelihood = LIKELIHOODS[self.likelihood]
         style = layers.Style(self.norm, self.activation, self.precision, self.training, self.axis_name)
-        self.encoder, self.decoder = self.networks(style, likelihood.channels(self.image_shape[-1]))
-        if self.discriminator_dims:
-            self.discriminator = discriminator.Discriminator(self.discriminator_dims)
+        tower = towers.TOWERS[self.tower]
+        head = self.latents
+        if isinstance(head, str):
+            head = heads.HEADS[head](self.latent_dim, tower.linear(style))
+        channels = likelihood.channels(self.image_shape[-1])
+        if self.encoder is None:
+            self.posterior = Encoder(tower.encoder(self.hidden_dims, style), head, name="encoder")
+        elif isinstance(self.latents, str):
+            self.head = head
+        if self.decoder is None:
+            self.generator = tower.decoder(self.image_shape[:2], channels, self.hidden_dims, style, name="decoder")
         self.likelihood_parameters = {
             name: self.param(name, nn.initializers.constant(value), ()) for name, value in likelihood.parameters.items()
         }
 
-    @nn.nowrap
-    def networks(self, style: layers.Style, channels: int) -> tuple[nn.Module, nn.Module]:
-        """Return encoder and decoder, the latter with `channels` output channels: what another kind of VAE replaces."""
-        return (
-            encoder.Encoder(self.latent_dim, self.hidden_dims, style),
-            decoder.Decoder(self.image_shape[:2], channels, self.hidden_dims, style),
-        )
+    @property
+    def players(self) -> dict[str, tuple[str, ...]]:
+        """Return the top-level groups of parameters that each player of an objective owns."""
+        head = () if self.encoder is None else ("head",) if isinstance(self.latents, str) else ("latents",)
+        vae = ("encoder", *head, "decoder", *LIKELIHOODS[self.likelihood].parameters)
+        return {"vae": vae} if self.critic is None else {"vae": vae, "critic": ("critic",)}
 
     def __call__(self, x: jax.Array) -> Any:
-        """Decode the posterior's mean; touches every parameter, which is what `init` needs."""
-        z = self.encode(x).mean
-        if self.discriminator_dims and self.is_initializing():
+        """Return the prediction from the posterior's mode; touches every parameter, which is what `init` needs."""
+        z = self.encode(x).mode()
+        if self.critic is not None and self.is_initializing():
             self.discriminate(z)
         return self.decode(z)
 
-    def discriminate(self, z: jax.Array, frozen: bool = False) -> jax.Array:
-        """Return FactorVAE's logits [B, 2] for codes z [B, D]; with `frozen` its parameters take no gradient."""
-        return self.discriminator(z, frozen)
+    def discriminate(self, z: jax.Array) -> jax.Array:
+        """Return the critic's logits [B, 2] of codes z [B, D]."""
+        assert self.critic is not None, "this model has no critic"
+        return self.critic(z)
 
-    def encode(self, x: jax.Array) -> distributions.Gaussian:
-        """Return q(z|x) of images x [B, H, W, C], with its log variance clipped to `LOGVAR_RANGE`.
+    def encode(self, x: jax.Array) -> Any:
+        """Return q(z|x) of images x [B, H, W, C].
 
         Raises:
             ValueError: x is not [B, *image_shape].
         """
         if x.ndim != 4 or x.shape[1:] != self.image_shape:
             raise ValueError(f"encode takes images [B, *{self.image_shape}], not an array of shape {x.shape}")
-        mean, logvar = self.encoder(x)
-        return distributions.Gaussian(mean, jnp.clip(logvar, *LOGVAR_RANGE))
+        if self.encoder is None:
+            return self.posterior(x)
+        features = networks.call(self.encoder, x, training=self.training)
+        return (self.head if isinstance(self.latents, str) else self.latents)(features)
 
-    def decode(self, z: jax.Array) -> Any:
+    def decode(self, z: Any) -> Any:
         """Return what the likelihood takes as `pred` (an array or a tree, float32) for latents z [B, D].
 
         Raises:
             ValueError: z is not [B, latent_dim].
+            errors.UserError: a decoder of one's own gives another shape than the likelihood needs.
         """
         if z.ndim != 2 or z.shape[1] != self.latent_dim:
             raise ValueError(f"decode takes latents [B, {self.latent_dim}], not an array of shape {z.shape}")
-        raw = self.decoder(z)
+        likelihood = LIKELIHOODS[self.likelihood]
+        if self.decoder is None:
+            raw = self.generator(z)
+        else:
+            raw = networks.call(self.decoder, z, training=self.training)
+            expected = (len(z), *self.image_shape[:2], likelihood.channels(self.image_shape[-1]))
+            if raw.shape != expected:
+                raise errors.UserError(
+                    f"the decoder {type(self.decoder).__name__} returned an array of shape {raw.shape} where the "
+                    f"{self.likelihood} likelihood needs {expected}, [B, H, W, channels]"
+                )
+            raw = raw.astype(jnp.float32)
         if self.output_activation is not None:
             return OUTPUT_ACTIVATIONS[self.output_activation](raw)
-        likelihood = reconstruction.LIKELIHOODS[self.likelihood]
         return likelihood.activation(raw, self.data_range, dict(self.likelihood_parameters))
+
+    @nn.nowrap
+    def prior(self) -> Gaussian:
+        """Return p(z) = N(0, prior_std^2 I), with parameters [latent_dim]."""
+        mean = jnp.zeros(self.latent_dim, jnp.float32)
+        return Gaussian(mean, jnp.full_like(mean, 2.0 * math.log(self.prior_std)))
 
     @nn.nowrap
     def picture(self, pred: Any) -> jax.Array:
         """Return the mean of the likelihood at `pred` as images [..., H, W, C] in `data_range`."""
-        return reconstruction.LIKELIHOODS[self.likelihood].mean(pred, self.data_range)
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def init(model: nn.Module, key: jax.Array) -> dict:
-    """Return fresh variables: {"params": ..., "batch_stats": ...}, the latter only with norm="batch"."""
-    return model.init(key, jnp.zeros((2, *model.image_shape), jnp.float32))
-
-
-def apply_objective(
-    objective: Callable,
-    model: nn.Module,
-    variables: Mapping,
-    batch: Mapping[str, jax.Array],
-    key: jax.Array,
-    step: jax.Array | int,
-    *,
-    training: bool,
-) -> tuple[tuple[jax.Array, dict[str, jax.Array]], Mapping]:
-    """Return `objective(vae, batch, key, step)`, `vae` the model bound to `variables`, and new running statistics.
-
-    The one place where running statistics are threaded. In training, the first encode and the first decode within
-    the call update them and later ones do not; otherwise they come back as they are. Without any: {}.
-
-    Args:
-        objective: (vae, batch, key, step) -> (loss, metrics).
-        model: a module with `encode`, `decode` and an attribute `training`.
-        variables: {"params": ...} and, if the model has them, "batch_stats".
-        training: the mode the model runs in, whatever its own attribute says.
-
-    Returns:
-        ((loss, metrics), batch_stats)
-    """
-
-    def run(vae):
-        return objective(vae, batch, key, step)
-
-    # BatchNorm marks its first pass in "passes", which ends with this call.
-    mutable = ["batch_stats", "passes"] if training else False
-    result = nn.apply(run, model.clone(training=training), mutable=mutable)(variables)
-    if not training:
-        return result, variables.get("batch_stats", {})
-    outputs, updated = result
-    return outputs, updated.get("batch_stats", {})
+        return LIKELIHOODS[self.likelihood].mean(pred, self.data_range)
 
 
 def _positive_integers(name: str, values: Any) -> tuple[int, ...]:
@@ -186,19 +184,27 @@ def _validate(model: VAE) -> None:
     if len(model.image_shape) != 3:
         raise errors.UserError(f"image_shape must be (height, width, channels), not {model.image_shape}")
     choices = {
-        "likelihood": reconstruction.LIKELIHOODS,
+        "likelihood": LIKELIHOODS,
+        "tower": towers.TOWERS,
         "norm": normalisation.NORMS,
         "activation": layers.ACTIVATIONS,
         "precision": layers.PRECISIONS,
         "output_activation": (None, *OUTPUT_ACTIVATIONS),
     }
+    if isinstance(model.latents, str):
+        choices["latents"] = heads.HEADS
     for field, names in choices.items():
         if getattr(model, field) not in names:
             known = ", ".join(str(name) for name in names)
             raise errors.UserError(f"unknown {field} {getattr(model, field)!r}: choose one of {known}")
+    for field in ("encoder", "decoder", "critic"):
+        if not isinstance(getattr(model, field), nn.Module | None):
+            raise errors.UserError(f"{field} must be a flax.linen module, not {getattr(model, field)!r}")
+    if not model.prior_std > 0:
+        raise errors.UserError(f"prior_std must be above 0, not {model.prior_std}")
     if model.data_range not in ((0.0, 1.0), (-1.0, 1.0)):
         raise errors.UserError(f"data_range must be (0, 1) or (-1, 1), not {model.data_range}")
-    likelihood = reconstruction.LIKELIHOODS[model.likelihood]
+    likelihood = LIKELIHOODS[model.likelihood]
     if likelihood.data_range not in (None, model.data_range):
         low, high = likelihood.data_range
         raise errors.UserError(

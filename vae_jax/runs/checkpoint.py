@@ -18,17 +18,17 @@ import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers
 
 from vae_jax import errors
-from vae_jax.runs import integrity, orbax_noise, orbax_path
+from vae_jax.runs import integrity, legacy_checkpoint, orbax_noise, orbax_path
 
 PyTree = Any
 Warn = Callable[[str], None]
 
 
-class Restored(NamedTuple):
-    """What sampling needs of a checkpoint; parameters are the averaged ones if the run kept them."""
+class SavedModel(NamedTuple):
+    """What inference needs of a checkpoint; parameters are the averaged ones if the run kept them."""
 
     step: int
-    variables: dict[str, PyTree]  # {"params", "batch_stats"}, numpy arrays
+    variables: dict[str, PyTree]  # {"params", and the collections}, numpy arrays
     config: dict[str, Any]  # as serialization.to_json wrote it
 
 
@@ -101,10 +101,8 @@ def read_back(manager: ocp.CheckpointManager, step: int, sums: dict[str, int]) -
         errors.UserError: the checkpoint cannot be read, or it holds other arrays.
     """
     try:
-        stored = _stored(manager, step)
-        numpy_leaf = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), stored)
-        args = ocp.args.Composite(state=ocp.args.PyTreeRestore(item=stored, restore_args=numpy_leaf))
-        if integrity.checksums(manager.restore(step, args=args).state) != sums:
+        arrays, _ = _arrays(manager, step, _stored(manager, step))
+        if integrity.checksums(arrays) != sums:
             raise ValueError("it holds other numbers than were saved")
     except Exception as error:  # whatever orbax runs into
         raise errors.UserError(
@@ -156,18 +154,20 @@ def restore_state(manager: ocp.CheckpointManager, like: PyTree, warn: Warn = war
 
     def restore(step: int) -> PyTree:
         stored = _stored(manager, step)
-        integrity.check_same_model(stored, {"params": like.params, "batch_stats": like.batch_stats})
+        if legacy_checkpoint.is_legacy(stored):
+            return _legacy_state(manager, step, stored, like)
+        integrity.check_same_model(_variables_of(stored), _variables_of(like.__dict__))
         restore_args = ocp.checkpoint_utils.construct_restore_args(target)
         state = ocp.args.PyTreeRestore(item=target, restore_args=restore_args)
         args = ocp.args.Composite(state=state, checksums=ocp.args.JsonRestore())
         restored = manager.restore(step, args=args)
-        integrity.verify(restored.state, restored.checksums)
-        return restored.state
+        integrity.verify(restored["state"], restored["checksums"])
+        return restored["state"]
 
     return _newest(manager, restore, warn)
 
 
-def restore_variables(workdir: pathlib.Path, which: str = "latest", warn: Warn = warnings.warn) -> Restored:
+def restore_variables(workdir: pathlib.Path, which: str = "latest", warn: Warn = warnings.warn) -> SavedModel:
     """Return parameters, running statistics and configuration alone, as numpy, on any number of devices.
 
     Args:
@@ -212,7 +212,8 @@ def _open(workdir: pathlib.Path, options: ocp.CheckpointManagerOptions) -> ocp.C
             return ocp.CheckpointManager(directory, options=options, handler_registry=registry)
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise errors.UserError(
-            f"{workdir / 'checkpoints'} holds a checkpoint whose metadata cannot be read ({_brief(error)}); move it away"
+            f"{workdir / 'checkpoints'} holds a checkpoint whose metadata cannot be read ({_brief(error)}); "
+            "move that checkpoint away"
         ) from None
 
 
@@ -225,21 +226,47 @@ def _stored(manager: ocp.CheckpointManager, step: int) -> dict[str, PyTree]:
     return metadata.tree
 
 
-def _variables(manager: ocp.CheckpointManager, step: int) -> Restored:
+def _arrays(manager: ocp.CheckpointManager, step: int, stored: PyTree) -> tuple[PyTree, dict[str, int]]:
+    """Return all arrays of a checkpoint as numpy, in the structure of its metadata, and their stored checksums."""
+    numpy_leaf = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), stored)
+    state = ocp.args.PyTreeRestore(item=stored, restore_args=numpy_leaf)
+    restored = manager.restore(step, args=ocp.args.Composite(state=state, checksums=ocp.args.JsonRestore()))
+    return restored["state"], restored["checksums"]
+
+
+def _legacy_state(manager: ocp.CheckpointManager, step: int, stored: PyTree, like: PyTree) -> PyTree:
+    """Return the state of a checkpoint of the old layout, laid out and sharded as `like`."""
+    fields = legacy_checkpoint.translate(stored)
+    fields["params"] = legacy_checkpoint.without_unused(fields["params"], like.params)
+    integrity.check_same_model(_variables_of(fields), _variables_of(like.__dict__))
+    arrays, checksums = _arrays(manager, step, stored)
+    integrity.verify(arrays, checksums)
+    return legacy_checkpoint.fit(legacy_checkpoint.translate(arrays), like)
+
+
+def _variables(manager: ocp.CheckpointManager, step: int) -> SavedModel:
+    """Return the parameters, averaged if there are such, and the collections of a checkpoint, without the rest."""
     stored = _stored(manager, step)
     params = "ema_params" if jax.tree.leaves(stored.get("ema_params")) else "params"
     target = {
         name: jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), stored[name])
-        for name in (params, "batch_stats")
+        for name in (params, "collections", "batch_stats")
         if name in stored
     }
     numpy_leaf = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), target)
     state = ocp.args.PyTreeRestore(item=target, restore_args=numpy_leaf, partial_restore=True)
     args = ocp.args.Composite(state=state, config=ocp.args.JsonRestore(), checksums=ocp.args.JsonRestore())
     restored = manager.restore(step, args=args)
-    integrity.verify(restored.state, restored.checksums)
-    variables = {"params": restored.state[params], "batch_stats": restored.state.get("batch_stats", {})}
-    return Restored(step, variables, restored.config)
+    integrity.verify(restored["state"], restored["checksums"])
+    fields = (
+        legacy_checkpoint.translate(restored["state"]) if legacy_checkpoint.is_legacy(stored) else restored["state"]
+    )
+    return SavedModel(step, _variables_of({**fields, "params": fields[params]}), restored["config"])
+
+
+def _variables_of(fields: Any) -> dict[str, PyTree]:
+    """Return the parameters and the collections among the fields of a state, as a model takes them."""
+    return {"params": fields["params"], **(fields.get("collections") or {})}
 
 
 def _chosen_step(manager: ocp.CheckpointManager, which: str, directory: pathlib.Path) -> int:

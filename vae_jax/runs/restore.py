@@ -9,7 +9,7 @@ import jax
 
 from vae_jax import models
 from vae_jax.config import Config, build, rules, serialization
-from vae_jax.runs import checkpoint, integrity, workdir
+from vae_jax.runs import checkpoint, integrity, legacy_checkpoint, workdir
 
 Say = Callable[[str], None]
 
@@ -23,20 +23,35 @@ class RestoredRun(NamedTuple):
 
 
 def restore_step(
-    path: str | os.PathLike[str], which: str = "latest", say: Say = print, *, allow_import: bool = False
+    path: str | os.PathLike[str],
+    which: str = "latest",
+    say: Say = print,
+    *,
+    allow_import: bool = False,
+    model: Any = None,
 ) -> tuple[int, RestoredRun]:
     """Return the step of the checkpoint that `restore` takes, and what `restore` returns."""
     saved = checkpoint.restore_variables(workdir.existing(path), which, say)
     config = serialization.from_run(saved.config)
     rules.validate(config)
-    model = build.make_model(config, allow_import=allow_import)
+    if model is None:
+        model = build.make_model(config, allow_import=allow_import)
+    else:
+        model = build.with_inputs_of(config, model)
     expected = jax.eval_shape(functools.partial(models.init, model), jax.random.key(0))
-    integrity.check_same_model(saved.variables, expected)
-    return saved.step, RestoredRun(model, saved.variables, config)
+    params = legacy_checkpoint.without_unused(saved.variables["params"], expected["params"])
+    variables = {**saved.variables, "params": params}
+    integrity.check_same_model(variables, expected)
+    return saved.step, RestoredRun(model, variables, config)
 
 
 def restore(
-    path: str | os.PathLike[str], which: str = "latest", say: Say = print, *, allow_import: bool = False
+    path: str | os.PathLike[str],
+    which: str = "latest",
+    say: Say = print,
+    *,
+    allow_import: bool = False,
+    model: Any = None,
 ) -> RestoredRun:
     """Return the model, its parameters and running statistics, and the configuration of a run.
 
@@ -45,9 +60,10 @@ def restore(
         which: "latest", "best", or a step.
         say: called with a line about each damaged checkpoint that was passed over.
         allow_import: whether the model's code may be imported where config.json names a module of the trainer's own.
+        model: the module, where the run was trained with a module given from Python.
 
     Raises:
         errors.UserError: there is no run, no such checkpoint, the checkpoint does not fit its configuration, or code
             would have to be imported that may not be.
     """
-    return restore_step(path, which, say, allow_import=allow_import)[1]
+    return restore_step(path, which, say, allow_import=allow_import, model=model)[1]

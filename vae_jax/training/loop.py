@@ -11,9 +11,8 @@ import jax
 import numpy as np
 
 from vae_jax import devices, errors
-from vae_jax.config import Config, rules, serialization
-from vae_jax.data import dataset as datasets
-from vae_jax.data import sources
+from vae_jax.config import Config, given, rules, serialization
+from vae_jax.data import in_memory, sources
 from vae_jax.devices import processes
 from vae_jax.evaluation import elbo
 from vae_jax.runs import checkpoint, orbax_noise, workdir
@@ -28,7 +27,10 @@ def train(
     workdir_path: str | os.PathLike[str],
     objective: Callable[..., Any] | None = None,
     images: np.ndarray | None = None,
+    labels: np.ndarray | None = None,
     *,
+    model: Any = None,
+    on_metrics: setup.OnMetrics | None = None,
     init_from: str | os.PathLike[str] | None = None,
     began: float | None = None,
 ) -> train_state.TrainState:
@@ -39,6 +41,9 @@ def train(
         workdir_path: where everything is written; a run already there is resumed.
         objective: (vae, batch, key, step) -> (loss, metrics), in place of `config.objective`.
         images: uint8 [N, H, W, C] in place of `config.data`'s; `config.data.valid_fraction` of them is held out.
+        labels: int [N] or [N, A] of the images, where they have such.
+        model: a `models.VAE` or another module with `encode` and `decode`, in place of `config.model`.
+        on_metrics: called with (step, split, metrics) whenever metrics are written; split is "train" or "eval".
         init_from: another run's directory, whose weights a new run starts from.
         began: on the clock of `time.monotonic`, what the time of the first step is counted from; None is this call.
 
@@ -51,6 +56,7 @@ def train(
     config = config.copy_and_resolve_references().lock()
     if images is not None:
         config.data.source = "array"
+    given.record(config, objective=objective, model=model, images=images, labels=labels)
     rules.validate(config)
     path = workdir.create(workdir_path)
     with (
@@ -64,24 +70,29 @@ def train(
         if stored is not None:
             setup.check_same_run(stored, config, path)
         with processes.leader_first("data"):
-            dataset = sources.load(config.data) if images is None else _from_array(images, config.data.valid_fraction)
+            if images is None:
+                dataset = sources.load(config.data)
+            else:
+                dataset = in_memory.from_arrays(config.data, images, labels)
         config = setup.resolve(config, dataset)
         mesh = devices.make_mesh()
         devices.check_devices(config.parallel, config.data.batch_size, mesh)
-        run, state = setup.open_run(config, path, dataset, objective, mesh, init_from)
+        run, state = setup.open_run(
+            config,
+            path,
+            dataset,
+            mesh,
+            objective=objective,
+            model=model,
+            init_from=init_from,
+            on_metrics=on_metrics,
+        )
         closing.callback(checkpoint.close, run.manager)
         closing.callback(setup.tolerantly, run, "the last metrics", run.writer.close)
         closing.callback(run.progress.end)
         if processes.leads():
             workdir.write_json(path / "config.json", serialization.to_json(config))
         return _loop(run, state, interrupt, began)
-
-
-def _from_array(images: np.ndarray, valid_fraction: float) -> datasets.Dataset:
-    if images.dtype != np.uint8 or images.ndim != 4:
-        raise errors.UserError(f"images must be a uint8 array [N, H, W, C], not {images.dtype} {images.shape}")
-    train_split, valid_split = datasets.hold_out({"image": images}, valid_fraction)
-    return datasets.make_dataset("array", {"train": train_split, "valid": valid_split})
 
 
 def _due(before: int, after: int, every: int) -> bool:
@@ -163,7 +174,7 @@ class _Window:
         means = {name: float(np.mean(np.concatenate([m[name] for m in self._done]))) for name in self._done[0]}
         means["skipped"] = sum(float(np.sum(~m["finite"])) for m in self._done)
         del means["finite"]
-        setup.tolerantly(self._run, "metrics", self._run.writer.write_scalars, step, "train", means)
+        setup.write_metrics(self._run, step, "train", means)
         self._run.progress.update(step, means)
         self._done.clear()
 
@@ -198,7 +209,7 @@ def _evaluate(run: setup.Run, state: train_state.TrainState, step: int) -> float
     images = run.dataset.valid["image"]
     put = functools.partial(devices.put_batch, mesh=run.mesh)
     metrics = elbo.evaluate(run.eval_step, variables, images, run.config.data.batch_size, run.keys["eval"], step, put)
-    setup.tolerantly(run, "metrics", run.writer.write_scalars, step, "eval", metrics)
+    setup.write_metrics(run, step, "eval", metrics)
     numbers = "  ".join(
         f"{name} {metrics[name]:.2f}" for name in ("loss", "elbo", "distortion", "kl") if name in metrics
     )

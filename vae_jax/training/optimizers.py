@@ -1,12 +1,12 @@
 """Config to learning-rate schedule and gradient transformation."""
 
-from typing import Any
-
 import jax.numpy as jnp
 import optax
 
 from vae_jax import errors
 from vae_jax.config import Config
+
+Players = dict[str, tuple[str, ...]]
 
 NUM_STAGES = 8
 
@@ -38,8 +38,14 @@ def _stages(learning_rate: float, steps_per_epoch: float) -> optax.Schedule:
     return optax.piecewise_constant_schedule(learning_rate, dict.fromkeys(ends, 10.0 ** (-1 / (NUM_STAGES - 1))))
 
 
-def make_optimizer(config: Config, schedule: optax.Schedule) -> optax.GradientTransformation:
-    """Build the gradient transformation: clipping first, where asked for."""
+def make_optimizer(config: Config, schedule: optax.Schedule, players: Players) -> optax.GradientTransformation:
+    """Build the gradient transformation of all parameters: clipping first, where asked for, and each player's own.
+
+    Args:
+        config: a whole configuration; `config.optimizer` is the vae's, and its section `critic` the critic's.
+        schedule: the vae's learning rate.
+        players: the groups of parameters that each player owns, see `train_step.players_of`.
+    """
     section = config.optimizer
     if section.weight_decay and section.name != "adamw":
         raise errors.UserError("config.optimizer.weight_decay is adamw's; set config.optimizer.name=adamw or 0")
@@ -50,12 +56,8 @@ def make_optimizer(config: Config, schedule: optax.Schedule) -> optax.GradientTr
     }[section.name]()
     if section.clip_norm:
         transformation = optax.chain(optax.clip_by_global_norm(section.clip_norm), transformation)
-    if not config.objective.name == "factor":
+    if len(players) == 1:
         return transformation
-    adversary = optax.adam(config.objective.discriminator.learning_rate, b1=0.5, b2=0.9)
-    return optax.partition({"vae": transformation, "discriminator": adversary}, _label_players)
-
-
-def _label_players(params: Any) -> Any:
-    """Name the player that each part of the parameters belongs to, FactorVAE's discriminator or the VAE."""
-    return {name: "discriminator" if name == "discriminator" else "vae" for name in params}
+    critic = optax.adam(section.critic.learning_rate, b1=section.critic.b1, b2=section.critic.b2)
+    owner = {group: player for player, groups in players.items() for group in groups}
+    return optax.partition({"vae": transformation, "critic": critic}, lambda params: {g: owner[g] for g in params})

@@ -1,6 +1,5 @@
 """What a run is made of, built once from a configuration, a data set and what the directory holds already."""
 
-import functools
 import math
 import os
 import pathlib
@@ -10,15 +9,19 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from vae_jax import devices, errors, models
-from vae_jax.config import Config, build, comparison, serialization
+from vae_jax import errors, models
+from vae_jax.config import Config, build, comparison, given, serialization
+from vae_jax.data import batches
 from vae_jax.data.dataset import Dataset
 from vae_jax.devices import processes
 from vae_jax.devices.runner import Runner
 from vae_jax.evaluation import elbo
-from vae_jax.random import fold_in_name
-from vae_jax.runs import checkpoint, integrity, metric_writer, workdir
-from vae_jax.training import optimizers, train_state, train_step
+from vae_jax.losses.objectives import Objective
+from vae_jax.runs import checkpoint, integrity, metric_writer, progress_line, workdir
+from vae_jax.training import train_state
+from vae_jax.training.parts import make_keys, make_parts, make_runner, open_state
+
+OnMetrics = Callable[[int, str, dict[str, float]], None]
 
 
 class Run(NamedTuple):
@@ -34,8 +37,9 @@ class Run(NamedTuple):
     mesh: Any
     manager: Any
     writer: metric_writer.Writer
-    progress: metric_writer.Progress
-    keys: dict[str, jax.Array]  # "init", "loop", "eval", "pictures"
+    progress: progress_line.Progress
+    keys: dict[str, jax.Array]  # as make_keys returns them
+    on_metrics: OnMetrics | None = None  # called with (step, split, metrics)
 
 
 def check_same_run(stored: Config, asked: Config, path: pathlib.Path) -> None:
@@ -46,6 +50,7 @@ def check_same_run(stored: Config, asked: Config, path: pathlib.Path) -> None:
     """
     if not any(saved.name.isdigit() for saved in (path / "checkpoints").glob("*")):
         return
+    given.check_same(stored, asked, path)
     asked = asked.copy_and_resolve_references()
     with asked.unlocked():
         if not asked.model.image_shape:
@@ -73,45 +78,44 @@ def resolve(config: Config, dataset: Dataset) -> Config:
         )
     with config.unlocked():
         config.model.image_shape = shape
-        if config.data.dir:
-            config.data.dir = os.path.abspath(os.path.expanduser(config.data.dir))
+        for field in ("dir", "split_file"):
+            if config.data[field]:
+                config.data[field] = os.path.abspath(os.path.expanduser(config.data[field]))
     return config
 
 
 def open_run(
-    config: Config, path: pathlib.Path, dataset: Dataset, objective: Any, mesh: Any, init_from: Any
+    config: Config,
+    path: pathlib.Path,
+    dataset: Dataset,
+    mesh: Any,
+    *,
+    objective: Objective | None = None,
+    model: Any = None,
+    init_from: Any = None,
+    on_metrics: OnMetrics | None = None,
 ) -> tuple[Run, train_state.TrainState]:
-    """Build a run and its state: the newest checkpoint's, another run's weights, or fresh ones; say which."""
-    number, data = len(dataset.train["image"]), config.data
-    num_steps, steps_per_epoch = build.count_steps(config, number), number / data.batch_size
-    model = build.make_model(config)
-    loss = objective or build.make_objective(config, number)
-    eval_loss = objective or build.make_eval_objective(config, number)
-    schedule = optimizers.make_schedule(config, steps_per_epoch, num_steps)
-    tx = optimizers.make_optimizer(config, schedule)
-    step_fn = functools.partial(train_step.make_train_step, tx=tx, learning_rate=schedule, ema_decay=config.ema_decay)
-    runner = _make_runner(config, mesh, model, loss, step_fn, build.make_prepare(config, flip=data.flip))
-
-    seed = jax.random.key(config.seed)
-    keys = {name: fold_in_name(seed, name) for name in ("init", "loop", "eval", "pictures")}
-    talk = metric_writer.Progress if processes.leads() else metric_writer.SilentProgress
-    progress = talk(num_steps, steps_per_epoch, data.batch_size)
-    variables = models.set_output_bias(model, models.init(model, keys["init"]), dataset.train["image"])
+    """Return a run and its state: the newest checkpoint's, another run's weights, or fresh ones; say which."""
+    number = len(dataset.train["image"])
+    num_steps, steps_per_epoch = build.count_steps(config, number), number / config.data.batch_size
+    parts = make_parts(config, number, objective, model)
+    runner, keys = make_runner(config, mesh, parts), make_keys(config.seed)
+    talk = progress_line.Progress if processes.leads() else progress_line.SilentProgress
+    progress = talk(num_steps, steps_per_epoch, config.data.batch_size)
+    fresh = models.init(parts.model, keys["init"])
+    variables = models.set_output_bias(parts.model, fresh, dataset.train["image"])
     progress.say(_describe(config, variables, num_steps, steps_per_epoch, dataset))
     if objective is None:
         progress.say(_describe_scale(config))
 
     manager = checkpoint.open_for_training(path, config.keep)
-    if init_from is not None and not manager.all_steps():
+    begun = bool(manager.all_steps())
+    if init_from is not None and not begun:
         variables = _initial_weights(init_from, variables)
-    create = functools.partial(train_state.create_state, tx=tx, ema=config.ema_decay > 0)
-    state = jax.jit(create)(variables, key=keys["loop"])  # one program, not one for each shape of its zeros
-    state = devices.replicate(state, mesh)
-    restored = checkpoint.restore_state(manager, state, warn=progress.say)
-    if restored is not None:
-        state = restored
-        progress.say(f"resuming {path} at step {int(state.step)}")
+    state = open_state(config, parts, variables, keys["loop"], mesh, manager, progress.say)
     step = int(state.step)
+    if begun:
+        progress.say(f"resuming {path} at step {step}")
     if step > num_steps:
         raise errors.UserError(
             f"{path} is at step {step}, past the {num_steps} asked for; ask for more, or use another --workdir"
@@ -121,16 +125,24 @@ def open_run(
         path=path,
         dataset=dataset,
         num_steps=num_steps,
-        model=model,
+        model=parts.model,
         runner=runner,
-        eval_step=elbo.make_eval_step(model, eval_loss, build.make_prepare(config, flip=False)),
+        eval_step=elbo.make_eval_step(parts.model, parts.eval_objective, batches.make_prepare(parts.model, flip=False)),
         mesh=mesh,
         manager=manager,
         writer=metric_writer.Writer(path, resumed_at=step) if processes.leads() else metric_writer.SilentWriter(),
         progress=progress,
         keys=keys,
+        on_metrics=on_metrics if processes.leads() else None,
     )
     return run, runner.place(state)
+
+
+def write_metrics(run: Run, step: int, split: str, metrics: dict[str, float]) -> None:
+    """Write metrics to the run's files, and hand them to the caller's `on_metrics`."""
+    tolerantly(run, "metrics", run.writer.write_scalars, step, split, metrics)
+    if run.on_metrics is not None:
+        run.on_metrics(step, split, metrics)
 
 
 def tolerantly(run: Run, what: str, write: Callable[..., None], *arguments: Any) -> None:
@@ -139,16 +151,6 @@ def tolerantly(run: Run, what: str, write: Callable[..., None], *arguments: Any)
         write(*arguments)
     except OSError as error:
         run.progress.say(f"{what} could not be written ({error.strerror or error}); training goes on")
-
-
-def _make_runner(
-    config: Config, mesh: Any, model: Any, objective: Any, make_step: Callable[..., Any], prepare: Callable[..., Any]
-) -> Runner:
-    if config.parallel == "pmap":
-        axis = devices.AXIS
-        step_fn = make_step(model.clone(axis_name=axis), devices.sliced(objective), axis_name=axis)
-        return devices.pmap_runner(train_step.make_train_call(step_fn, prepare), mesh)
-    return devices.jit_runner(train_step.make_train_call(make_step(model, objective), prepare), mesh)
 
 
 def _initial_weights(init_from: Any, variables: Any) -> Any:

@@ -3,9 +3,8 @@
 import numpy as np
 
 from vae_jax import devices
-from vae_jax.data import batches
 from vae_jax.devices import processes
-from vae_jax.inference import sampling
+from vae_jax.inference import codes, sampling
 from vae_jax.report import pictures
 from vae_jax.training import setup, train_state
 
@@ -25,15 +24,12 @@ def draw(run: setup.Run, state: train_state.TrainState, step: int) -> None:
         return
     variables = devices.local(train_state.inference_variables(state))
     images = np.asarray((run.dataset.valid or run.dataset.train)["image"][:NUM_CODES])
-    posterior = sampling.encode(run.model, variables, batches.binarized(images, run.config.data.binarize))
-    kl = np.asarray(posterior.kl()).mean(0) if hasattr(posterior, "kl") else None
+    kl = codes.kl_of_latents(run.model, variables, images)
     setup.tolerantly(run, "the KL of the latents", run.writer.write_latents, step, kl)
     originals = images[:NUM_PAIRS]
     sheets = {
         "samples": pictures.grid(sampling.sample(run.model, variables, run.keys["pictures"], NUM_PICTURES)),
-        "reconstructions": pictures.beside(
-            originals, sampling.decode(run.model, variables, posterior.mean[:NUM_PAIRS])
-        ),
+        "reconstructions": pictures.beside(originals, sampling.reconstruct(run.model, variables, originals)),
     }
     for name, sheet in sheets.items():
         file = run.path / "images" / f"{name}_{step:07d}.png"

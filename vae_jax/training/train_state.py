@@ -7,18 +7,29 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from vae_jax import models
+
 PyTree = Any
 
 
 class TrainState(flax.struct.PyTreeNode):
-    """Arrays only, so that two states built apart have the same tree and a checkpoint holds all of it."""
+    """The state of a training run: arrays only, so that a checkpoint holds all of it.
 
-    step: jax.Array  # [] int32, optimiser steps taken or skipped
+    Attributes:
+        step: optimiser steps taken or skipped, [] int32.
+        params: the model's parameters.
+        collections: what the model changes besides, such as {"batch_stats": ...}; {} for a model without state.
+        opt_state: the optimiser's state.
+        key: constant; a step's key is fold_in(key, step).
+        ema_params: averaged parameters; None if the run keeps none.
+    """
+
+    step: jax.Array
     params: PyTree
-    batch_stats: PyTree  # {} for a model without running statistics
+    collections: dict[str, PyTree]
     opt_state: PyTree
-    key: jax.Array  # constant; a step's key is fold_in(key, step)
-    ema_params: PyTree | None  # averaged weights, None if the run keeps none
+    key: jax.Array
+    ema_params: PyTree | None
 
 
 def create_state(variables: PyTree, tx: optax.GradientTransformation, key: jax.Array, *, ema: bool) -> TrainState:
@@ -27,7 +38,7 @@ def create_state(variables: PyTree, tx: optax.GradientTransformation, key: jax.A
     return TrainState(
         step=jnp.zeros((), jnp.int32),
         params=params,
-        batch_stats=variables.get("batch_stats", {}),
+        collections=models.collections_of(variables),
         opt_state=tx.init(params),
         key=key,
         # A copy: the state is donated, and no two of its leaves may share a buffer.
@@ -36,6 +47,11 @@ def create_state(variables: PyTree, tx: optax.GradientTransformation, key: jax.A
 
 
 def inference_variables(state: TrainState) -> dict[str, PyTree]:
-    """Return what evaluation and sampling use: the averaged weights if there are any, running statistics."""
+    """Return what evaluation and sampling use: the averaged weights if there are any, and the collections."""
     params = state.params if state.ema_params is None else state.ema_params
-    return {"params": params, "batch_stats": state.batch_stats}
+    return {"params": params, **state.collections}
+
+
+def step_key(state: TrainState) -> jax.Array:
+    """Return the key of the step that a state is about to take, the only source of that step's noise."""
+    return jax.random.fold_in(state.key, state.step)

@@ -1,34 +1,32 @@
-"""FactorVAE's discriminator: which of two laws does a code come from."""
+"""The critics of objectives with several players: networks that tell codes or images of two kinds apart."""
 
 import itertools
 
 import jax
 from flax import linen as nn
-from jax import lax
 
 from vae_jax.models import layers, normalisation
 
 
-class Discriminator(nn.Module):
-    """z [B, D] -> logits [B, 2]: a perceptron with leaky ReLUs of slope 0.2.
+class CodeCritic(nn.Module):
+    """z [B, D] -> logits [B, 2]: a perceptron with leaky ReLUs of slope 0.2, FactorVAE's discriminator.
 
     Attributes:
         hidden_dims: width of each hidden layer; the paper has six of 1000.
 
-    Reference: Kim and Mnih, 2018, arXiv 1802.05983.
+    References:
+        Kim and Mnih, 2018, arXiv 1802.05983.
     """
 
     hidden_dims: tuple[int, ...] = (1000,) * 6
 
     @nn.compact
-    def __call__(self, z: jax.Array, frozen: bool = False) -> jax.Array:
-        """`frozen`: the parameters take no gradient, z does."""
+    def __call__(self, z: jax.Array) -> jax.Array:
+        """Return a logit for each of the two kinds of codes."""
         sizes = (z.shape[-1], *self.hidden_dims, 2)
         for index, (fan_in, features) in enumerate(itertools.pairwise(sizes)):
             kernel = self.param(f"kernel_{index}", layers.uniform(fan_in), (fan_in, features))
             bias = self.param(f"bias_{index}", layers.uniform(fan_in), (features,))
-            if frozen:
-                kernel, bias = lax.stop_gradient((kernel, bias))
             z = z @ kernel + normalisation.along_channels(bias, z.ndim)
             if index < len(self.hidden_dims):
                 z = nn.leaky_relu(z, 0.2)
