@@ -17,6 +17,7 @@ MAY_CHANGE = (
     "max_skips",
     "data.dir",
     "data.cache_dir",
+    "data.label_names",
     "data.placement",
 )
 

@@ -89,6 +89,7 @@ UPGRADES: tuple[Upgrade, ...] = (
     added("model.encoder_options", {}),
     added("model.decoder", ""),
     added("model.decoder_options", {}),
+    added("data.label_names", []),
     added("data.layout", "auto"),
     added("data.split_file", ""),
     added("data.duplicates", "keep"),
