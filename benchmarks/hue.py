@@ -14,7 +14,7 @@ import numpy as np
 
 import vae_jax
 from vae_jax.cli import images as cli_images
-from vae_jax.cli.options import Options
+from vae_jax.cli.options import Images
 
 
 def explained(originals: np.ndarray, reconstructions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str]) -> None:
     given = parser.parse_args(arguments)
     for run in given.runs:
         model, variables, config = vae_jax.restore(run)
-        images = np.asarray(cli_images.images_of(config, Options())["image"][: given.num])
+        images = np.asarray(cli_images.images_of(config, Images())["image"][: given.num])
         share, deviation = explained(images, vae_jax.reconstruct(model, variables, images))
         axes = ", ".join(f"{s:.3f} (sd {d:.3f})" for s, d in zip(share, deviation, strict=True))
         print(f"{run}: explained of the mean colour {axes}, {len(images)} images")

@@ -1,4 +1,4 @@
-"""What a training step costs as the work grows: batch, image, latents, samples, data. Writes scaling.json, scaling.svg.
+"""What a training step costs as the work grows: batch, image, latents, samples, data; writes scaling.json and .html.
 
     python -m benchmarks.scaling --out results/ [--axes batch image latent samples data]
 
@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from vae_jax.report import charts
+from vae_jax.report import charts, page
 
 BASE = {"batch_size": 16, "image_size": 64, "latent_dim": 128, "num_samples": 1, "num_data": 512, "placement": "host"}
 AXES = {
@@ -162,18 +162,19 @@ def _field(axis: str) -> str:
 
 
 def plots(axes: dict[str, list[dict[str, Any]]]) -> str:
-    """Return two charts an axis, time and memory, as one SVG."""
-    drawn = []
+    """Return a page with a section for each axis, in which one chart shows time and one shows memory."""
+    sections = []
     for axis, rows in axes.items():
-        field = _field(axis)
+        field, drawn = _field(axis), []
         groups = {row["placement"]: [r for r in rows if r["placement"] == row["placement"]] for row in rows}
         for key, label, scale in (("step_s", "ms a step", 1e3), ("peak_mb", "MB at most", 1.0)):
             series = [
                 charts.Series(name, [r[field] for r in group], [scale * r[key] for r in group])
                 for name, group in groups.items()
             ]
-            drawn.append(charts.lines(series, title=f"{label} by {field}", x_label=field, y_label=label, points=True))
-    return charts.standalone(drawn)
+            drawn.append(charts.lines(series, title=f"{label} by {field}", x_label=field, y_label=label, markers=True))
+        sections.append(page.Section(axis, [page.Row([chart for chart in drawn if chart is not None])]))
+    return page.render("What a training step costs", "by the size of the work", sections)
 
 
 def main(argv: list[str]) -> None:
@@ -195,7 +196,7 @@ def main(argv: list[str]) -> None:
             rows = [run(row, pathlib.Path(made), given.seconds) for row in plan(axis, given.budget_mb)]
             axes[axis] = with_ratios(rows)
             file.write_text(json.dumps(axes, indent=1))
-            (given.out / "scaling.svg").write_text(plots(axes))
+            (given.out / "scaling.html").write_text(plots(axes))
             print(f"{table(axis, axes[axis])}\n", flush=True)
 
 

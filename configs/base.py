@@ -29,9 +29,15 @@ def get_config() -> Config:
     config.max_skips = 10  # skipped updates in a row before the run stops all the same
 
     config.data = data = Config()
-    data.source = ""  # digits | idx | npz | folder | celeba | tfds:NAME
+    data.source = ""  # digits | idx | npz | folder | celeba | cifar | tfds:NAME
     data.dir = ""  # where the data are: a directory, or an .npz or .zip file
     data.cache_dir = ""  # where decoded images are kept; "" is the user's cache directory
+    data.layout = "auto"  # folder: what directories mean: auto | splits (train/, val/, test/) | classes | flat
+    data.split_file = ""  # folder, npz: a list of "NAME train|valid|test" lines that divides the images
+    data.duplicates = "group"  # copies of an image: group (on one side of every split) | keep | drop
+    data.value_range = ()  # (low, high), the values of black and white; () is 0 to 255, or the range of the file's type
+    data.axes = ""  # npz: the order of the axes, such as NCHW or NTHWC; "" is [N, H, W] or [N, H, W, C]
+    data.frames = "first"  # of animations, files of several pages and the axis T: first | all
     data.valid_fraction = 0.1  # share of the training images held out where there is no validation split; 0: none
     data.batch_size = 64  # images in a step, over all devices
     data.image_size = ()  # (height, width) to resize to; () keeps the source's own

@@ -26,7 +26,7 @@ import main
 from vae_jax import errors, models
 from vae_jax.config import build, comparison, serialization
 from vae_jax.configs import digits
-from vae_jax.data import images, own, sources
+from vae_jax.data import images, sources, user_images
 from vae_jax.runs import checkpoint, restore, workdir
 from vae_jax.training import train_state
 
@@ -115,7 +115,7 @@ def read_zip(root, damage):
     path = root / "images.zip"
     path.write_bytes(damage(archive()))
     try:
-        own.load_images(str(path), "none", (8, 8, 1))
+        user_images.load_images(str(path), "none", (8, 8, 1))
     finally:
         assert listing(root) == ["images.zip"]
 

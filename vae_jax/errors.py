@@ -1,33 +1,38 @@
-"""The errors that are not faults of this code, and the words that their messages share."""
+"""The exceptions by which this code ends early for a reason that is no fault of its own, and words of their messages.
+
+`main.py` turns each exception into an exit code. Every other exception is a fault, and keeps its traceback.
+"""
 
 import difflib
 from collections.abc import Iterable
 
 
 class UserError(Exception):
-    """A mistake of the user's: one line that says what is wrong and what to do. Exit code 2.
+    """A mistake of the user's. Exit code 2.
 
-    `more` are further lines, for the rare case where what to do is a list.
+    Args:
+        message: one line that says what is wrong and what to do.
+        more: further lines, for the rare case where what to do is a list.
     """
 
     def __init__(self, message: str, *more: str):
-        super().__init__("\n".join([" ".join(message.splitlines()), *more]))  # what it quotes may have several
+        super().__init__("\n".join([" ".join(message.splitlines()), *more]))  # text quoted in it may have several lines
 
 
 class OutOfRange(UserError, ValueError):
-    """A hyperparameter or a batch that a loss cannot work with; a ValueError to who calls the loss from Python."""
+    """A hyperparameter or a batch that a loss cannot work with. It is a ValueError for those who call the loss."""
 
 
 class Diverged(Exception):
-    """A loss or gradient that is not finite: names the step and the last good checkpoint. Exit code 3."""
+    """A loss or a gradient that is not finite. The message names the step and the last good checkpoint. Exit code 3."""
 
 
 class NotSaved(Exception):
-    """A checkpoint that could not be written, for want of room above all; those before it stand."""
+    """A checkpoint that could not be written, most often because the disk is full. Earlier checkpoints are whole."""
 
 
 class Interrupted(SystemExit):
-    """SIGINT or SIGTERM, after the state was checkpointed: exit code 130 or 143."""
+    """SIGINT or SIGTERM, raised after the state was checkpointed. Exit code 130 or 143."""
 
     def __init__(self, signal_number: int):
         super().__init__(128 + signal_number)

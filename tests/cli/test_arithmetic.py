@@ -4,11 +4,11 @@ import numpy as np
 
 import vae_jax
 from vae_jax import cli
-from vae_jax.cli import arithmetic
+from vae_jax.cli import arithmetic, options
 
 
 def test_arithmetic_moves_each_class_to_the_next_by_the_difference_of_their_means(workdir):
-    cli.run("arithmetic", str(workdir), cli.Options(num=3, split="train"))
+    cli.run("arithmetic", str(workdir), options.Arithmetic(num=3, split="train"))
     model, variables, config = vae_jax.restore(workdir)
     train = vae_jax.data.load_dataset(config.data).train
     mean, label = vae_jax.encode(model, variables, np.asarray(train["image"])).mean, np.asarray(train["label"])

@@ -1,10 +1,14 @@
 """Runs side by side."""
 
 import json
+import re
 import shutil
+
+import pytest
 
 import main
 from vae_jax import cli
+from vae_jax.cli import options
 
 
 def test_compare_sets_runs_beside_each_other(workdir, tmp_path, capsys):
@@ -25,7 +29,8 @@ def test_compare_sets_runs_beside_each_other(workdir, tmp_path, capsys):
     assert max(map(len, said.splitlines())) < 120
     markdown = (tmp_path / "comparison.md").read_text()
     assert "| objective.rate.beta | 1.0000 | 4.0000 |" in markdown
-    assert (tmp_path / "comparison.svg").read_text().count("elbo of the validation split") == 2
+    document = (tmp_path / "comparison.html").read_text()
+    assert "<h3>elbo of the validation split</h3>" in document and "objective.rate.beta" in document
     assert main.main(["main.py", "--workdir", f"{tmp_path}/a", "--mode", "compare"]) == 2
     assert "takes two runs" in capsys.readouterr().err
 
@@ -34,7 +39,13 @@ def test_compare_draws_what_was_evaluated_and_says_what_was_not(workdir, tmp_pat
     for name in ("a", "b", "never"):
         shutil.copytree(workdir, tmp_path / name)
     (tmp_path / "never" / "metrics.jsonl").write_text("")  # as without a validation split
-    cli.run("compare", f"{tmp_path}/a,{tmp_path}/b,{tmp_path}/never", cli.Options())
-    drawing = (tmp_path / "comparison.svg").read_text()
-    assert "elbo of the validation split" in drawing and "never" not in drawing
-    assert "never evaluated while training: never" in capsys.readouterr().out
+    cli.run("compare", f"{tmp_path}/a,{tmp_path}/b,{tmp_path}/never", options.Compare())
+    document = (tmp_path / "comparison.html").read_text()
+    figures = [json.loads(text) for text in re.findall(r'<script type="application/json">(.+?)</script>', document)]
+    lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+    elbos = [line["elbo"] for line in lines if line["split"] == "eval"]
+    assert [trace["name"] for trace in figures[0]["data"]] == ["a", "b"]
+    assert figures[0]["data"][0]["y"] == pytest.approx(elbos, rel=1e-6)
+    assert [trace["name"] for trace in figures[1]["data"]] == ["a", "b"]
+    note = "never evaluated while training: never"
+    assert note in capsys.readouterr().out and note in document

@@ -4,10 +4,11 @@ import numpy as np
 
 import vae_jax
 from vae_jax import cli
+from vae_jax.cli import options
 
 
 def test_encode_writes_posteriors_and_labels_of_the_whole_split(workdir):
-    cli.run("encode", str(workdir), cli.Options(split="train"))
+    cli.run("encode", str(workdir), options.Encode(split="train"))
     model, variables, config = vae_jax.restore(workdir)
     train = vae_jax.data.load_dataset(config.data).train
     with np.load(workdir / "latents.npz") as latents:

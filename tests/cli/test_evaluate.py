@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 import main
-from vae_jax import cli
-from vae_jax.cli import evaluate
+from vae_jax.cli import evaluate, options
 from vae_jax.cli import evaluation_subject as subject
 from vae_jax.evaluation import encodings, interventions
 
@@ -32,7 +31,7 @@ def test_evaluate_repeats_the_runs_own_numbers_and_says_what_on(workdir):
 
 
 def test_a_part_of_a_split_is_a_random_one_in_whole_batches(workdir):
-    whole = subject.load(str(workdir), cli.Options(split="train"), print)
+    whole = subject.load(str(workdir), options.Evaluate(split="train"), print)
     batches = list(whole.inputs(20))
     assert [len(batch) for batch in batches] == [8, 8, 4]
     rows = subject.choose(36, 20)
@@ -45,7 +44,7 @@ def test_more_images_are_advised_only_where_more_would_be_taken(monkeypatch):
     encoded, key = encodings.Encodings(mean, np.zeros_like(mean), {}), types.SimpleNamespace(key=jax.random.key(0))
     for most, advice in ((50, "(--num_images, --split)"), (40, "(no more are taken)")):
         monkeypatch.setattr(evaluate, "MAX_AGGREGATE", most)
-        assert evaluate._aggregate(key, encoded, cli.Options())["note"].endswith(advice)
+        assert evaluate._aggregate(key, encoded, options.Evaluate())["note"].endswith(advice)
 
 
 def test_evaluate_compares_generated_images_by_features_of_ones_own(workdir, tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ from PIL import Image
 import main
 import vae_jax
 from vae_jax import cli
+from vae_jax.cli import options
 from vae_jax.inference import priors
 
 
@@ -31,26 +32,26 @@ def test_samples_of_a_fitted_prior_are_drawn_from_the_training_codes(workdir, ca
     model, variables, config = vae_jax.restore(workdir)
     codes = vae_jax.encode(model, variables, np.asarray(vae_jax.data.load_dataset(config.data).train["image"]))
     for name in ("aggregate", "mixture:2"):
-        cli.run("sample", str(workdir), cli.Options(num=4, prior=name))
+        cli.run("sample", str(workdir), options.Sample(num=4, prior=name))
         assert "36 training images" in capsys.readouterr().out
         first = np.load(workdir / "samples.npy")
         z = priors.sample(priors.fit(name, codes), jax.random.key(0), 4)
         np.testing.assert_array_equal(first, vae_jax.inference.sampling.decode(model, variables, z))
-        cli.run("sample", str(workdir), cli.Options(num=4, prior=name))
+        cli.run("sample", str(workdir), options.Sample(num=4, prior=name))
         assert "from" in capsys.readouterr().out
         np.testing.assert_array_equal(first, np.load(workdir / "samples.npy"))
     assert (workdir / "priors" / "2-mixture-2.npz").exists()
 
 
 def test_batchnorm_can_be_readjusted_to_what_is_sampled(workdir):
-    cli.run("sample", str(workdir), cli.Options(num=4))
+    cli.run("sample", str(workdir), options.Sample(num=4))
     before = np.load(workdir / "samples.npy")
-    cli.run("sample", str(workdir), cli.Options(num=4, readjust_bn=True))
+    cli.run("sample", str(workdir), options.Sample(num=4, readjust_bn=True))
     assert (before != np.load(workdir / "samples.npy")).any()
 
 
 def test_samples_are_shown_beside_the_training_images_nearest_to_them(workdir, capsys):
-    cli.run("sample", str(workdir), cli.Options(num=5, nearest=True))
+    cli.run("sample", str(workdir), options.Sample(num=5, nearest=True))
     samples, found = np.load(workdir / "samples.npy"), np.load(workdir / "nearest.npy")
     train = np.asarray(vae_jax.data.load_dataset(vae_jax.restore(workdir).config.data).train["image"])
     distance = np.square(samples[:, None].astype(float) - train[None]).sum((2, 3, 4))

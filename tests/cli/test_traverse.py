@@ -5,16 +5,16 @@ from PIL import Image
 
 import vae_jax
 from vae_jax import cli, distributions
-from vae_jax.cli import traverse
+from vae_jax.cli import options, traverse
 from vae_jax.inference import codes
 from vae_jax.runs import restore
 
 
 def test_traversals_move_one_latent_at_a_time_the_largest_kl_first(workdir, folder, capsys):
-    cli.run("traverse", str(workdir), cli.Options(input=str(folder)))
+    cli.run("traverse", str(workdir), options.Traverse(input=str(folder)))
     model, variables, config = vae_jax.restore(workdir)
     rows = np.load(workdir / "traversals.npy").reshape(-1, 11, 8, 8, 1)
-    images = vae_jax.data.own.load_images(str(folder), "none", (8, 8, 1))["image"]
+    images = vae_jax.data.user_images.load_images(str(folder), "none", (8, 8, 1))["image"]
     start = vae_jax.encode(model, variables, images[:1]).mean[0]
     posterior = vae_jax.encode(model, variables, np.asarray(vae_jax.data.load_dataset(config.data).train["image"]))
     mean, var = posterior.mean.astype(float), np.exp(posterior.logvar.astype(float))
@@ -39,5 +39,5 @@ def test_every_active_latent_is_traversed_unless_a_number_is_said(monkeypatch):
     monkeypatch.setattr(vae_jax.inference.sampling, "encode", lambda *_: distributions.Gaussian(means[:1], means[:1]))
     monkeypatch.setattr(vae_jax.inference.sampling, "traverse", lambda model, variables, z, latents, values: values)
     for said, shown in (({}, 130), ({"num": 9}, 9)):
-        moved, labels = traverse.rows(found, means, use, cli.Options(**said).num)
+        moved, labels = traverse.rows(found, means, use, options.Traverse(**said).num)
         assert len(moved) == len(labels) == shown

@@ -7,7 +7,6 @@ Without `-m long` the counts are a tenth or less. Every run draws the same examp
 
 import functools
 import json
-import pathlib
 
 import jax
 import numpy as np
@@ -16,15 +15,12 @@ from fuzzing import FEW, LONG, times
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-import main
 import vae_jax
 from vae_jax import errors
-from vae_jax.cli import command_line
+from vae_jax.cli import parse
 from vae_jax.config import build, comparison, rules, serialization
 from vae_jax.configs import digits, presets
 from vae_jax.training import optimizers, train_state
-
-HOME = pathlib.Path(main.__file__).resolve().parent
 
 FIELDS = sorted(name for name in serialization.flatten(digits.get_config()) if name != "num_steps")
 NUMBERS = [
@@ -157,9 +153,9 @@ def test_command_lines_build_or_are_refused(long):
     def check(recipe, changes, words, broken):
         words = words * broken + [f"--config.{name}={str(value).strip('[]')}" for name, value in changes]
         try:
-            parsed = command_line.parse(["main.py", f"--config=configs/digits.py:{recipe}", *words], doc="", home=HOME)
-            if parsed.config is not None:
-                built.append(build_all(parsed.config, trace=len(built) % 10 == 0))
+            parsed = parse.parse([f"--config=configs/digits.py:{recipe}", *words])
+            if parsed.mode == "train":
+                built.append(build_all(parsed.options.config, trace=len(built) % 10 == 0))
         except errors.UserError as error:
             assert "\n" not in str(error)
 

@@ -15,7 +15,9 @@ def data_config(tmp_path):
 
     def make(**overrides):
         fields = {"source": "", "dir": "", "cache_dir": str(tmp_path / "cache"), "image_size": (), "crop": "none"}
-        return config_dict.ConfigDict({**fields, "valid_fraction": 0.1, **overrides})
+        fields |= {"layout": "auto", "split_file": "", "duplicates": "group", "value_range": (), "axes": ""}
+        fields |= {"frames": "first", "valid_fraction": 0.1}
+        return config_dict.ConfigDict({**fields, **overrides})
 
     return make
 

@@ -11,7 +11,7 @@ import pytest
 from sklearn import datasets
 
 from vae_jax import errors
-from vae_jax.data import arrays, dataset, sources
+from vae_jax.data import array_files, holdout, sources
 
 # No time in the header: test names hold these bytes, and every worker must find the same names.
 compress = functools.partial(gzip.compress, mtime=0)
@@ -40,9 +40,9 @@ def test_a_source_without_a_validation_split_gives_up_the_share_asked_for(data_c
 
 
 def test_shares_count_as_written():
-    assert dataset.num_kept(100, 0.29) == 71  # 0.29 * 100 is less than 29 in floating point
-    assert dataset.num_kept(1, 0.9) == 1
-    assert [dataset.num_kept(n, 0.1) for n in range(2, 5000)] == [n - max(1, n // 10) for n in range(2, 5000)]
+    assert holdout.num_kept(100, 0.29) == 71  # 0.29 * 100 is less than 29 in floating point
+    assert holdout.num_kept(1, 0.9) == 1
+    assert [holdout.num_kept(n, 0.1) for n in range(2, 5000)] == [n - max(1, n // 10) for n in range(2, 5000)]
 
 
 def test_arrays_honour_size_and_crop(data_config):
@@ -118,15 +118,15 @@ LABEL = np.arange(10) % 3
 FACTORS = np.linspace(0, 1, 20).reshape(10, 2)
 
 
-def load_npz(data_config, path):
-    return sources.load(data_config(source="npz", dir=str(path)))
+def load_npz(data_config, path, **overrides):
+    return sources.load(data_config(source="npz", dir=str(path), **overrides))
 
 
 def test_npz_of_one_split_gives_up_a_tenth(tmp_path, data_config):
     np.savez(tmp_path / "a.npz", images=IMAGES, label=LABEL, factors=FACTORS, ignored=np.zeros(3))
     data = load_npz(data_config, tmp_path / "a.npz")
     order = np.random.default_rng(0).permutation(10)
-    assert data.image_shape == (3, 2, 1) and set(data.train) == {"image", "label", "factors"}
+    assert data.image_shape == (3, 2, 1) and set(data.train) == {"name", "image", "label", "factors"}
     np.testing.assert_array_equal(data.train["image"][..., 0], IMAGES[order[:9]])
     np.testing.assert_array_equal(data.valid["factors"], FACTORS[order[9:]])
 
@@ -143,9 +143,9 @@ def test_npz_with_a_split_array(tmp_path, data_config, split):
 
 
 def test_npz_with_prefixed_keys(tmp_path, data_config):
-    np.savez(tmp_path / "a.npz", train_images=IMAGES, train_label=LABEL, valid_images=IMAGES[:4])
+    np.savez(tmp_path / "a.npz", train_images=IMAGES, train_label=LABEL, valid_images=255 - IMAGES[:4])
     data = load_npz(data_config, tmp_path / "a.npz")
-    assert len(data.train["label"]) == 10 and set(data.valid) == {"image"} and data.test is None
+    assert len(data.train["label"]) == 10 and set(data.valid) == {"name", "image"} and data.test is None
 
 
 def test_npz_files_by_split(tmp_path, data_config):
@@ -157,7 +157,7 @@ def test_npz_files_by_split(tmp_path, data_config):
 
 def test_npz_bools_become_black_and_white(tmp_path, data_config):
     np.savez(tmp_path / "a.npz", images=np.asfortranarray(IMAGES % 2 == 0))
-    data = load_npz(data_config, tmp_path / "a.npz")
+    data = load_npz(data_config, tmp_path / "a.npz", duplicates="keep")
     order = np.random.default_rng(0).permutation(10)
     np.testing.assert_array_equal(data.train["image"][..., 0], np.where(IMAGES % 2 == 0, 255, 0)[order[:9]])
 
@@ -206,7 +206,7 @@ def test_headers_that_lie_are_not_believed(tmp_path, data_config, shape):
 
 def test_more_than_the_machine_holds_is_not_unfolded(tmp_path, data_config, monkeypatch):
     np.savez_compressed(tmp_path / "a.npz", images=np.zeros((100, 100, 100), np.uint8))
-    monkeypatch.setattr(arrays.os, "sysconf", lambda name: 512)
+    monkeypatch.setattr(array_files.os, "sysconf", lambda name: 512)
     with pytest.raises(errors.UserError, match="unfolds to"):
         load_npz(data_config, tmp_path / "a.npz")
 

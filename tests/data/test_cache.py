@@ -1,6 +1,5 @@
 """Decode once: hits, interruptions, damage and two builders at once."""
 
-import fcntl
 import multiprocessing
 import os
 import shutil
@@ -10,11 +9,12 @@ import sys
 import time
 from pathlib import Path
 
+import filelock
 import numpy as np
 import pytest
 
 from vae_jax import errors
-from vae_jax.data import cache, claims, progress, rows, sources, workers
+from vae_jax.data import build_locks, cache, progress, rows, sources, workers
 
 N = 12
 
@@ -141,7 +141,8 @@ def report(done, total):
     print(done, flush=True)
     time.sleep(60 if done > 4 else 0)
 sources.load(config_dict.ConfigDict(dict(source="folder", dir=sys.argv[1], cache_dir=sys.argv[2], image_size=(),
-             crop="none", valid_fraction=0.1)), report=report)
+             layout="auto", split_file="", duplicates="group", value_range=(),
+             axes="", frames="first", crop="none", valid_fraction=0.1)), report=report)
 """
 
 
@@ -152,8 +153,8 @@ def test_what_a_killed_build_leaves_is_never_used_and_swept_later(tree, data_con
     for _ in range(5):
         process.stdout.readline()
     (half,) = entries(config)
-    assert half.startswith(claims.PREFIX)
-    claims.sweep(Path(config.cache_dir))
+    assert half.startswith(build_locks.PREFIX)
+    build_locks.remove_abandoned(Path(config.cache_dir))
     assert entries(config) == [half]  # its builder lives
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -177,7 +178,8 @@ def _load_at_the_gate(tree, cache_dir, gate, out):
     from ml_collections import config_dict
 
     fields = {"source": "folder", "dir": tree, "cache_dir": cache_dir, "image_size": (), "crop": "none"}
-    fields["valid_fraction"] = 0.1
+    fields |= {"layout": "auto", "split_file": "", "duplicates": "group", "value_range": (), "axes": ""}
+    fields |= {"frames": "first", "valid_fraction": 0.1}
 
     def report(done, total):
         if done == 2:
@@ -210,7 +212,7 @@ def test_the_loser_of_a_race_keeps_the_winners_arrays(tree, data_config):
 
     def self_built():
         sources.load(config, report=lambda done, total: None)
-        return [p for p in Path(config.cache_dir).iterdir() if not p.name.startswith(claims.PREFIX)]
+        return [p for p in Path(config.cache_dir).iterdir() if not p.name.startswith(build_locks.PREFIX)]
 
     assert numbers(sources.load(config, report=other_run_finishes_first)) == ORDER
     (entry,) = Path(config.cache_dir).iterdir()
@@ -218,29 +220,30 @@ def test_the_loser_of_a_race_keeps_the_winners_arrays(tree, data_config):
 
 
 def test_claims_of_the_living_are_respected(tmp_path):
-    with claims.claim(tmp_path) as directory:
-        claims.sweep(tmp_path)
+    with build_locks.private_directory(tmp_path) as directory:
+        build_locks.remove_abandoned(tmp_path)
         assert directory.is_dir()
         kept = tmp_path / "kept"
-        shutil.copytree(directory.parent, tmp_path / f"{claims.PREFIX}dead")
+        shutil.copytree(directory.parent, tmp_path / f"{build_locks.PREFIX}dead")
         os.rename(directory, kept)
     assert kept.is_dir()
-    claims.sweep(tmp_path)
+    build_locks.remove_abandoned(tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["kept"]
 
 
 def test_a_claim_swept_before_it_was_locked_is_made_again(tmp_path, monkeypatch):
     swept = []
-    original = fcntl.flock
+    original = filelock.FileLock.acquire
 
-    def late(lock, mode):
+    def late(self, *args, **kwargs):
         if not swept:
             swept.append(True)
-            claims.sweep(tmp_path)
-        original(lock, mode)
+            build_locks.remove_abandoned(tmp_path)
+            shutil.rmtree(Path(self.lock_file).parent)  # by a sweep that came before there was a lock file
+        return original(self, *args, **kwargs)
 
-    monkeypatch.setattr(claims.fcntl, "flock", late)
-    with claims.claim(tmp_path) as directory:
+    monkeypatch.setattr(filelock.FileLock, "acquire", late)
+    with build_locks.private_directory(tmp_path) as directory:
         assert directory.is_dir()
     assert list(tmp_path.iterdir()) == []
 
@@ -282,7 +285,7 @@ def test_progress_tells_tenths_to_a_log_and_rewrites_a_terminal(monkeypatch):
         clock = iter(np.arange(0, 500, 0.5))
         monkeypatch.setattr(time, "monotonic", lambda clock=clock: next(clock))
         stream = Stream(tty)
-        with progress.Bar("decoding", stream) as bar:
+        with progress.Bar("decoding", stream=stream) as bar:
             for done in range(1, 201):
                 bar(done, 200)
         assert "200 of 200 (100%" in stream.text

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vae_jax import errors
-from vae_jax.data import celeba, sources, stock
+from vae_jax.data import celeba, sources, tfds
 
 NAMES = [f"A{i}" for i in range(40)]
 LISTED = 30  # images in the lists; 0..19 train, 20..24 valid, 25..29 test
@@ -107,11 +107,11 @@ def test_damaged_lists_are_one_line(layout, data_config, spoil, words):
 @pytest.mark.parametrize("tensorflow", [False, True])
 def test_when_all_three_ways_fail_it_says_so_at_once(tmp_path, data_config, monkeypatch, never_answers, tensorflow):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "none"))
-    monkeypatch.setattr(stock.importlib.util, "find_spec", lambda name: tensorflow or None)
-    monkeypatch.setattr(stock, "_PROBE_SECONDS", 0.2)
+    monkeypatch.setattr(tfds.importlib.util, "find_spec", lambda name: tensorflow or None)
+    monkeypatch.setattr(tfds, "_PROBE_SECONDS", 0.2)
     # A name server that never answers, and a download that would be retried for minutes.
-    monkeypatch.setattr(stock.socket, "create_connection", never_answers)
-    monkeypatch.setattr(stock.urllib.request, "getproxies", dict)
+    monkeypatch.setattr(tfds.socket, "create_connection", never_answers)
+    monkeypatch.setattr(tfds.urllib.request, "getproxies", dict)
     start = time.monotonic()
     with pytest.raises(errors.UserError) as mistake:
         sources.load(data_config(source="celeba", dir=str(tmp_path)))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from vae_jax import errors
-from vae_jax.data import dataset, folder, sources, stores
+from vae_jax.data import holdout, layout, sources, stores
 
 
 def write(path, data):
@@ -59,11 +59,12 @@ def test_a_zip_is_its_folder_whatever_its_member_names(tree, tmp_path, data_conf
 
 
 def test_the_label_is_the_first_directory_where_every_image_has_one():
-    labels, names = folder.labels_of(["b/x.png", "a/deep/y.png", "b/z.png"])
-    assert names == ("a", "b") and labels["label"].tolist() == [1, 0, 1]
-    assert folder.labels_of(["x.png", "a/y.png"]) == ({}, ())
-    assert folder.labels_of(["all/a/x.png", "all/b/y.png"])[1] == ("a", "b")
-    assert folder.labels_of(["a/x.png", "a/y.png"])[1] == ("a",)
+    names = ["b/x.png", "a/deep/y.png", "b/z.png"]
+    found = layout.read_layout(names)
+    assert found.label_names == ("a", "b") and found.labels(names).tolist() == [1, 0, 1]
+    assert layout.read_layout(["x.png", "a/y.png"]).classes == {}
+    assert layout.read_layout(["all/a/x.png", "all/b/y.png"]).label_names == ("a", "b")
+    assert layout.read_layout(["a/x.png", "a/y.png"]).label_names == ("a",)
 
 
 def test_unusable_images_are_skipped_counted_and_named(tree, encode, data_config, capsys):
@@ -106,7 +107,7 @@ def test_grey_folders_have_one_channel_and_mixed_ones_three(tmp_path, encode, da
     mixed = sources.load(data_config(source="folder", dir=str(root)))
     found = np.concatenate([mixed.train["image"], mixed.valid["image"]])
     assert found.shape == (30, 3, 3, 3)
-    np.testing.assert_array_equal(found[..., 0], np.broadcast_to(dataset.holdout_order(30)[:, None, None], (30, 3, 3)))
+    np.testing.assert_array_equal(found[..., 0], np.broadcast_to(holdout.holdout_order(30)[:, None, None], (30, 3, 3)))
     others = found[found[:, 0, 0, 0] != 29]
     assert (others == others[..., :1]).all()
 

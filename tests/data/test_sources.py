@@ -15,7 +15,7 @@ from vae_jax.data import sources
     "overrides, words",
     [
         ({"source": "celebA"}, "did you mean celeba"),
-        ({"source": ""}, "known are digits, idx, npz, folder, celeba, tfds:NAME"),
+        ({"source": ""}, "known are digits, idx, npz, cifar, folder, celeba, tfds:NAME"),
         ({"source": "tfds:"}, "known are"),
         ({"source": "digits", "crop": "centre148"}, "did you mean center148"),
         ({"source": "digits", "image_size": (64,)}, r"give \(height, width\)"),

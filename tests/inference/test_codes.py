@@ -6,8 +6,9 @@ import numpy as np
 from PIL import Image
 
 import vae_jax
-from vae_jax import cli, distributions
+from vae_jax import distributions
 from vae_jax.cli import images as cli_images
+from vae_jax.cli import options
 from vae_jax.inference import codes, stored_priors
 
 
@@ -50,7 +51,7 @@ def test_a_prior_of_ones_own_images_is_fitted_to_those_of_each_call(workdir, fol
             2,
             run,
             tmp_path,
-            functools.partial(cli_images.training_images, run.config, cli.Options(input=str(source))),
+            functools.partial(cli_images.training_images, run.config, options.Traverse(input=str(source))),
             print,
         )
         assert len(fitted.means) == num

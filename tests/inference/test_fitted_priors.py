@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from vae_jax import distributions, errors
-from vae_jax.inference import priors
+from vae_jax.inference import prior_names, priors
 
 WEIGHTS = np.array([0.7, 0.3])
 MEANS = np.array([[-3.0, 0.0, 1.0], [3.0, 2.0, -1.0]])
@@ -91,7 +91,7 @@ def test_codes_that_do_not_vary_are_fitted_all_the_same(key):
 @pytest.mark.parametrize("name", ["normal", "mixture", "mixture:", "mixture:0", "mixture:-1", "gaussian:3", ""])
 def test_other_names_are_refused(name):
     with pytest.raises(errors.UserError, match="is not a prior; use standard, gaussian"):
-        priors.parse(name)
+        prior_names.parse(name)
 
 
 def test_too_few_codes_are_refused():

@@ -1,3 +1,5 @@
+"""Sheets: where each image lands, and files that come back as they were."""
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -30,14 +32,6 @@ def test_png_comes_back_as_it_was(tmp_path):
     pictures.save_png(tmp_path / "new" / "a.png", sheet)
     assert (np.asarray(Image.open(tmp_path / "new" / "a.png")) == sheet).all()
     assert [file.name for file in (tmp_path / "new").iterdir()] == ["a.png"]
-
-
-def test_labelled_rows_are_the_grid_with_a_margin_that_says_something():
-    rows = np.full((2, 3, 64, 64, 1), 50, np.uint8)
-    sheet = pictures.labelled_rows(rows, ["z0\n1.20 nats", "z1"])
-    np.testing.assert_array_equal(sheet[:, pictures.LABEL_WIDTH :], pictures.grid(rows.reshape(6, 64, 64, 1), 3))
-    margin = sheet[:, : pictures.LABEL_WIDTH]
-    assert margin[:66].min() < 100 and margin[66:].min() < 100
 
 
 def test_a_gif_has_its_frames_in_order_and_does_not_end(tmp_path):

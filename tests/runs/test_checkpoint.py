@@ -1,5 +1,7 @@
 """Whole states in and out, damage noticed, the best one kept."""
 
+import errno
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -139,3 +141,60 @@ def test_a_checkpoint_that_is_not_there_is_the_users_mistake(tmp_path, which):
     save(tmp_path, 1)
     with pytest.raises(errors.UserError):
         checkpoint.restore_variables(tmp_path, which)
+
+
+@pytest.mark.parametrize("truncate", [False, True])
+def test_a_checkpoint_that_cannot_be_read_back_is_told_at_once(tmp_path, truncate):
+    with checkpoint.open_for_training(tmp_path, 3) as manager:
+        sums = checkpoint.save(manager, make_state(1, ema=True), {})
+        checkpoint.wait(manager)
+        checkpoint.read_back(manager, 1, sums)
+        assert checkpoint.save(manager, make_state(1), {}) is None  # it is there already
+        with pytest.raises(errors.UserError, match="other numbers than were saved"):
+            checkpoint.read_back(manager, 1, sums | {"step": 0})
+        damage(tmp_path, 1, truncate=truncate)
+        with pytest.raises(
+            errors.UserError, match=r"checkpoints/1 was saved but cannot be read back .* train in another"
+        ):
+            checkpoint.read_back(manager, 1, sums)
+
+
+def raising(error, cause=None):
+    def fail(*_):
+        raise error from cause
+
+    return fail
+
+
+OUTSIDE = [
+    (PermissionError(errno.EACCES, "Permission denied"), None),
+    (OSError(errno.EIO, "Input/output error"), None),
+    (MemoryError(), None),
+    (ValueError("PERMISSION_DENIED: Error opening file"), None),
+    (ValueError("it could not be read"), OSError(errno.EMFILE, "Too many open files")),
+]
+
+
+@pytest.mark.parametrize(("error", "cause"), OUTSIDE, ids=str)
+@pytest.mark.parametrize("which", ["latest", "2"])
+def test_what_cannot_be_read_now_is_not_called_damaged(tmp_path, monkeypatch, error, cause, which):
+    save(tmp_path, 1, 2)
+    monkeypatch.setattr(checkpoint, "_variables", raising(error, cause))
+    said = []
+    with pytest.raises(errors.UserError, match="checkpoints/2 cannot be read now") as refused:
+        checkpoint.restore_variables(tmp_path, which, said.append)
+    assert not said and "damaged" not in str(refused.value) and "anew" not in str(refused.value)
+
+
+def test_a_checkpoint_that_a_training_removes_while_it_is_read_is_not_damage(tmp_path, monkeypatch):
+    save(tmp_path, 1)
+    original, said = checkpoint._variables, []
+
+    def replaced_meanwhile(manager, step):
+        if step == 1:
+            save(tmp_path, 2, keep=1)
+            assert not (tmp_path / "checkpoints" / "1").exists()
+        return original(manager, step)
+
+    monkeypatch.setattr(checkpoint, "_variables", replaced_meanwhile)
+    assert checkpoint.restore_variables(tmp_path, warn=said.append).step == 2 and not said

@@ -60,31 +60,6 @@ def test_tensorboard_holds_the_pictures(tmp_path):
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(value.image.encoded_image_string))), sheet)
 
 
-def test_progress_knows_its_pace_and_what_is_left(monkeypatch):
-    stream, now = io.StringIO(), [100.0]
-    monkeypatch.setattr(metric_writer.time, "monotonic", lambda: now[0])
-    progress = metric_writer.Progress(20_000, 10.0, 32, stream)
-    progress.begin(10)
-    now[0] += 20.0
-    progress.update(110, {"loss": 1.0})  # 5 steps/s, 19,890 to go
-    assert "160 images/s  1:06:18 left" in stream.getvalue()
-    progress.update(19_990, {"loss": 1.0})  # 999 steps/s
-    assert "31,968 images/s  0:00 left" in stream.getvalue()
-
-
-def test_progress_is_lines_in_a_log_file():
-    stream = io.StringIO()
-    progress = metric_writer.Progress(100, 10.0, 32, stream)
-    progress.begin(0)
-    progress.update(50, {"loss": 1.25, "elbo": -2.0, "kl": 3.0, "grad_norm": 9.0})
-    progress.end()
-    text = stream.getvalue()
-    assert text.startswith("step 50/100  epoch 5.0  ")
-    assert "images/s" in text and "left" in text
-    assert "loss 1.25  elbo -2.00  kl 3.00" in text
-    assert "\r" not in text and text.endswith("\n")
-
-
 def test_latents_append_and_a_resumed_run_drops_what_it_will_write_again(tmp_path):
     first = metric_writer.Writer(tmp_path)
     for step in (1, 2):

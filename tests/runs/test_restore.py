@@ -9,6 +9,7 @@ import pytest
 import main
 import vae_jax
 from vae_jax import cli, errors
+from vae_jax.cli import options
 
 
 def test_a_restored_run_samples_the_same_images_for_the_same_key(workdir):
@@ -23,12 +24,11 @@ def test_a_restored_run_samples_the_same_images_for_the_same_key(workdir):
 def test_a_workdir_can_be_moved_and_its_data_too(workdir, tmp_path):
     shutil.copytree(workdir, tmp_path / "moved")
     shutil.copy(workdir.parent / "images.npz", tmp_path / "there.npz")
-    options = cli.Options(data_dir=str(tmp_path / "there.npz"), num=2)
-    cli.run("reconstruct", str(tmp_path / "moved"), options)
+    cli.run("reconstruct", str(tmp_path / "moved"), options.Reconstruct(data_dir=str(tmp_path / "there.npz"), num=2))
     assert (tmp_path / "moved" / "reconstructions.png").exists()
 
 
-@pytest.mark.parametrize("mode", sorted(cli.MODES))
+@pytest.mark.parametrize("mode", sorted(cli.MODES.keys() - {"train"}))
 def test_a_workdir_without_a_checkpoint_ends_in_one_line(tmp_path, capsys, mode):
     assert main.main(["main.py", "--workdir", str(tmp_path), "--mode", mode]) == 2
     message = capsys.readouterr().err
@@ -40,11 +40,11 @@ def test_a_workdir_without_a_checkpoint_ends_in_one_line(tmp_path, capsys, mode)
     [
         (["--prior", "mixture", "--mode", "sample"], "is not a prior"),
         (["--prior", "mixture:99", "--mode", "sample"], "cannot be fitted to 36"),
-        (["--interpolation", "cubic", "--mode", "interpolate"], "linear or spherical"),
+        (["--interpolation", "cubic", "--mode", "interpolate"], "use linear or spherical"),
         (["--checkpoint", "77", "--mode", "sample"], "no checkpoint 77"),
         (["--split", "test", "--mode", "encode"], "no test split"),
         (["--split", "test", "--mode", "arithmetic"], "no test split"),
-        (["--input", "/nowhere", "--mode", "arithmetic"], "of labels"),
+        (["--input", "/nowhere", "--mode", "arithmetic"], "takes no --input"),
         (["--features", "mine:f", "--mode", "evaluate"], "say --allow_import"),
         (["--features", "resnet", "--mode", "evaluate"], "my_module:my_function"),
         (["--features", "classifier", "--mode", "evaluate"], "no labels to learn"),

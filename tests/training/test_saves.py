@@ -102,3 +102,33 @@ def test_a_last_one_that_could_not_be_written_is_an_error(run, monkeypatch):
     saving.begin(STATE, None, last=True)
     with pytest.raises(errors.UserError, match="step 6 .* that of step 4; make room"):
         saving.settle()
+
+
+def test_the_first_checkpoint_is_read_back_and_no_other(run, monkeypatch):
+    run, said = run
+    sums, seen = {"step": 1}, []
+    monkeypatch.setattr(checkpoint, "save", lambda *_: sums)
+    monkeypatch.setattr(checkpoint, "wait", lambda manager: None)
+    monkeypatch.setattr(checkpoint, "read_back", lambda *given: seen.append(given))
+    saving = saves.Saves(run)
+    for last in (False, False, True):
+        saving.begin(STATE, None, last=last)
+        saving.settle()
+    assert seen == [(run.manager, 6, sums)] and not said
+
+
+def test_success_is_not_reported_of_a_run_whose_checkpoint_reads_otherwise(tmp_path, monkeypatch):
+    """The disk keeps other bytes than it was given: the run ends at its first checkpoint, and says so."""
+    original = checkpoint.wait
+
+    def altered(manager):
+        original(manager)
+        for file in (tmp_path / "checkpoints").glob("*/state/**/d/*"):
+            file.write_bytes(bytes(file.stat().st_size))
+
+    monkeypatch.setattr(checkpoint, "wait", altered)
+    config = base.get_config()
+    changes = {"num_steps": 12, "checkpoint_every": 4, "data.source": "digits", "data.batch_size": 8}
+    config.update_from_flattened_dict(changes | {"model.latent_dim": 2, "model.hidden_dims": (4,)})
+    with pytest.raises(errors.UserError, match="checkpoints/4 was saved but cannot be read back"):
+        vae_jax.train(config, tmp_path, images=IMAGES)

@@ -1,4 +1,4 @@
-"""--mode arithmetic."""
+"""--mode arithmetic: images whose codes move by the difference between the mean codes of two labels."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from vae_jax import errors
 from vae_jax.cli import images as cli_images
-from vae_jax.cli.options import Options
+from vae_jax.cli.options import Arithmetic
 from vae_jax.data import dataset
 from vae_jax.distributions import Gaussian
 from vae_jax.inference import codes, sampling
@@ -14,26 +14,25 @@ from vae_jax.report import pictures
 from vae_jax.runs import restore
 
 NUM_POINTS = 7
-REACH = 1.5  # times the difference of the means, at the end of a row
-MOST_CLASSES = 100  # of labels that are taken for classes
+REACH = 1.5  # the end of a row, in multiples of the difference between the means
+MOST_CLASSES = 100  # labels with more different values are not taken for classes
 
 
 class Change(NamedTuple):
-    """One label for another: what an image starts with, and the difference of the codes."""
+    """The change from one label to another, or from the absence of an attribute to its presence."""
 
     name: str
-    starts: np.ndarray  # bool [N], the images of the split that it can be done to
-    direction: np.ndarray  # [D]
+    starts: np.ndarray  # bool [N], the images of the split that can be changed
+    direction: np.ndarray  # [D], the difference between the mean codes
 
 
-def run(path: str, options: Options, say: restore.Say = print) -> None:
-    """Write arithmetic.png and .npy: rows of images to whose code the difference of two labels' means is added.
+def run(path: str, options: Arithmetic, say: restore.Say = print) -> None:
+    """Write arithmetic.png and arithmetic.npy: a row of images for each change of a label.
 
-    Of attributes, each is given to an image that lacks it; of classes, each becomes the next. The means are of the
-    training codes. At most --num rows. The first image is the reconstruction, the last overshoots by half.
+    Each attribute is given to an image that lacks the attribute; an image of each class moves towards the next class.
+    The mean codes are those of the training images. The first image of a row is the reconstruction, and the last has
+    moved by 1.5 times the difference.
     """
-    if options.input:
-        raise errors.UserError("--mode arithmetic is of labels, and the images of --input have none; leave it out")
     found = restore.restore(path, options.checkpoint, say, allow_import=options.allow_import)
     loaded = cli_images.dataset_of(found.config, options)
     training = codes.training_codes(found, loaded.train["image"])
@@ -45,23 +44,33 @@ def run(path: str, options: Options, say: restore.Say = print) -> None:
 def rows(
     found: restore.RestoredRun, loaded: dataset.Dataset, split: dataset.Split, training: Gaussian, num: int | None
 ) -> tuple[np.ndarray, list[str]]:
-    """Return images [L, NUM_POINTS, H, W, C], a row for each of at most `num` changes, and what to call each row.
+    """Return a row of images for each change of a label, and a name for each row.
 
-    `training` are `codes.training_codes` of the data, `split` is where the images come from.
+    Args:
+        found: the restored run.
+        loaded: the run's data, whose training labels the mean codes belong to.
+        split: the split that the images come from.
+        training: the posteriors of the training images, from `codes.training_codes`.
+        num: how many changes at most; None is no limit.
+
+    Returns:
+        Images [L, NUM_POINTS, H, W, C] and L names.
 
     Raises:
-        errors.UserError: no labels, or no image to change.
+        errors.UserError: the data have no labels, or there is no image to change.
     """
     if "label" not in loaded.train or "label" not in split:
-        raise errors.UserError(f"{loaded.name} has no labels, and --mode arithmetic is of labels")
+        raise errors.UserError(f"{loaded.name} has no labels, and --mode arithmetic needs them")
     labels = np.asarray(loaded.train["label"])[codes.chosen(len(loaded.train["image"]))]
     mine = np.asarray(split["label"])
-    known = changes(np.asarray(training.mean), labels, mine, loaded.label_names)
+    known = changes(np.asarray(training.mode()), labels, mine, loaded.label_names)
     known = [change for change in known if change.starts.any()][:num]
     if not known:
-        raise errors.UserError(f"the labels of {loaded.name} are no classes or attributes that differ")
+        raise errors.UserError(
+            f"the labels of {loaded.name} are neither classes nor attributes that differ between images"
+        )
     first = np.stack([split["image"][change.starts.argmax()] for change in known])
-    start = sampling.encode(found.model, found.variables, first).mean
+    start = sampling.mode_of(found.model, found.variables, first)
     along = REACH * np.linspace(0.0, 1.0, NUM_POINTS)[None, :, None]
     z = start[:, None] + along * np.stack([change.direction for change in known])[:, None]
     images = sampling.decode(found.model, found.variables, z.reshape(-1, z.shape[-1]))
@@ -69,7 +78,14 @@ def rows(
 
 
 def changes(mean: np.ndarray, labels: np.ndarray, mine: np.ndarray, names: tuple[str, ...]) -> list[Change]:
-    """Return what can be changed, from means [N, D] of labels [N] or [N, A], in images of labels `mine`."""
+    """Return every change between labels.
+
+    Args:
+        mean: codes [N, D] of the training images.
+        labels: classes [N] or attributes [N, A] of the training images.
+        mine: classes or attributes of the images to change.
+        names: the names of the classes or attributes, as many as are known.
+    """
     if labels.ndim == 2:
         with_and_without = [(labels[:, a] > 0, mine[:, a] <= 0, _name(names, a)) for a in range(labels.shape[1])]
         return [
@@ -88,4 +104,5 @@ def changes(mean: np.ndarray, labels: np.ndarray, mine: np.ndarray, names: tuple
 
 
 def _name(names: tuple[str, ...], value: int) -> str:
+    """Return the name of a class or an attribute, or its number where the name is not known."""
     return names[value].replace("_", " ") if 0 <= value < len(names) else str(value)

@@ -11,7 +11,7 @@ import numpy as np
 from vae_jax import models
 from vae_jax.cli import image_sets
 from vae_jax.cli.evaluation_subject import Subject, choose, load
-from vae_jax.cli.options import Options
+from vae_jax.cli.options import Evaluate
 from vae_jax.distributions import Gaussian
 from vae_jax.evaluation import aggregate, bits, bound, collapse, disentanglement, elbo, encodings, table
 from vae_jax.losses import reconstruction
@@ -25,7 +25,7 @@ NO_KL = {"absent": "codes without noise have no KL to split"}
 Section = dict[str, Any]
 
 
-def run(path: str, options: Options, say: restore.Say = print) -> Section:
+def run(path: str, options: Evaluate, say: restore.Say = print) -> Section:
     """Write evaluation.json: what was measured on a split, and on what; print it as a table."""
     subject = load(path, options, say)
     config, num_images = subject.found.config, len(subject.split["image"])
@@ -63,7 +63,7 @@ def _metrics(subject: Subject) -> Section:
     return elbo.evaluate(eval_step, subject.found.variables, images, batch_size, subject.key, subject.step)
 
 
-def _bound(subject: Subject, metrics: Section, options: Options) -> Section:
+def _bound(subject: Subject, metrics: Section, options: Evaluate) -> Section:
     """The ELBO and the importance-weighted bound, in nats and, where there are such, in bits per dimension."""
     likelihood = getattr(subject.objective, "keywords", {}).get("reconstruction")
     if "elbo" not in metrics or likelihood is None:
@@ -88,7 +88,7 @@ def _bound(subject: Subject, metrics: Section, options: Options) -> Section:
     }
 
 
-def _importance_weighted(subject: Subject, likelihood: Any, options: Options) -> Section:
+def _importance_weighted(subject: Subject, likelihood: Any, options: Evaluate) -> Section:
     num_images = min(options.num_images, len(subject.split["image"]))
     batch_size = subject.found.config.data.batch_size
     images, samples = bound.call_size(subject.split["image"].shape[1:], options.num_samples, batch_size)
@@ -129,7 +129,7 @@ def _latents(encoded: encodings.Encodings, *, stochastic: bool) -> Section:
     return section if kl is None else section | {"kl_per_dimension": kl.tolist()}
 
 
-def _aggregate(subject: Subject, encoded: encodings.Encodings, options: Options) -> Section:
+def _aggregate(subject: Subject, encoded: encodings.Encodings, options: Evaluate) -> Section:
     num = min(options.num_images, MAX_AGGREGATE, len(encoded.mean))
     rows = choose(len(encoded.mean), num)
     posterior = Gaussian(encoded.mean[rows], encoded.logvar[rows])

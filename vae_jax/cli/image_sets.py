@@ -7,17 +7,15 @@ import numpy as np
 
 from vae_jax import errors
 from vae_jax.cli.evaluation_subject import Subject, choose
-from vae_jax.cli.options import Options
+from vae_jax.cli.options import Evaluate
 from vae_jax.config import build
 from vae_jax.data import cache
 from vae_jax.evaluation import encodings, features, frechet, generated, inception
 from vae_jax.inference import sampling
 from vae_jax.random import fold_in_name
 
-KINDS = "classifier, random, inception, inception:FILE or my_module:my_function"
 
-
-def section(subject: Subject, encoded: encodings.Encodings, by: features.Features, options: Options) -> dict[str, Any]:
+def section(subject: Subject, encoded: encodings.Encodings, by: features.Features, options: Evaluate) -> dict[str, Any]:
     """Samples, reconstructions and, for a floor, other real images against as many images of the split."""
     images, other = subject.split["image"], "valid" if options.split == "train" else "train"
     real = (getattr(subject.others, other, None) or {"image": ()})["image"]
@@ -43,7 +41,7 @@ def section(subject: Subject, encoded: encodings.Encodings, by: features.Feature
     }
 
 
-def _samples(subject: Subject, num: int, options: Options) -> dict[str, np.ndarray]:
+def _samples(subject: Subject, num: int, options: Evaluate) -> dict[str, np.ndarray]:
     """Images from N(0, I) and, with --prior, from that density too, by the same noise."""
     model, variables, _ = subject.found
     key = fold_in_name(subject.key, "samples")
@@ -55,7 +53,7 @@ def _samples(subject: Subject, num: int, options: Options) -> dict[str, np.ndarr
     return sets
 
 
-def features_of(subject: Subject, options: Options) -> features.Features:
+def features_of(subject: Subject, options: Evaluate) -> features.Features:
     """Those of --features; without it a classifier's if there are labels, else a random network's."""
     kind, colon, argument = options.features.partition(":")
     shape = subject.split["image"].shape[1:]
@@ -65,8 +63,6 @@ def features_of(subject: Subject, options: Options) -> features.Features:
     if colon:
         function = build.find_features(options.features, allow_import=options.allow_import)
         return features.own_features(options.features, function)
-    if kind not in ("", "classifier", "random"):
-        raise errors.UserError(f"--features={options.features} is not known; use {KINDS}")
     trained = None
     if kind != "random" and subject.others is not None:
         trained = features.classifier_features(subject.others, root)

@@ -1,4 +1,4 @@
-"""The images that a mode works on, and the files of images that a mode writes."""
+"""The images that a mode reads, and the files of images that a mode writes."""
 
 import io
 import pathlib
@@ -6,43 +6,56 @@ import pathlib
 import numpy as np
 
 from vae_jax import errors
-from vae_jax.cli.options import Options
+from vae_jax.cli.options import Images, RunData, Sample
 from vae_jax.config import Config
-from vae_jax.data import dataset, own, sources
+from vae_jax.data import dataset, sources, user_images
 from vae_jax.report import pictures
 from vae_jax.runs import workdir
 from vae_jax.runs.restore import Say
 
 
-def images_of(config: Config, given: Options) -> dataset.Split:
-    """Return the user's own images, fitted to the model, or a split of the run's data."""
-    if given.input:
-        return own.load_images(given.input, config.data.crop, tuple(config.model.image_shape))
-    return split_of(dataset_of(config, given), given.split)
+def images_of(config: Config, options: Images) -> dataset.Split:
+    """Return the images of --input, fitted to the model, or else the split of the run's data that --split names."""
+    if options.input:
+        shape = tuple(config.model.image_shape)
+        return user_images.load_images(options.input, config.data.crop, shape, data=config.data)
+    return split_of(dataset_of(config, options), options.split)
 
 
-def dataset_of(config: Config, given: Options) -> dataset.Dataset:
-    """Return the data that the run was trained on, from where the data lie now."""
+def dataset_of(config: Config, options: RunData) -> dataset.Dataset:
+    """Return the data that the run was trained on, from the place where they are now.
+
+    Raises:
+        errors.UserError: the data were given from Python and are stored nowhere, or they are not in that place.
+    """
     if config.data.source == "array":
-        raise errors.UserError("this run was trained on an array given from Python; give images with --input DIR")
-    if given.data_dir:
+        raise errors.UserError(
+            "this run was trained on arrays given from Python, which are not stored; "
+            "use --input DIR in a mode that takes it"
+        )
+    if options.data_dir:
         with config.unlocked():
-            config.data.dir = given.data_dir
+            config.data.dir = options.data_dir
     return sources.load(config.data)
 
 
 def split_of(loaded: dataset.Dataset, name: str) -> dataset.Split:
-    """Return the split of that name, or raise errors.UserError where the data have none."""
+    """Return the split of that name.
+
+    Raises:
+        errors.UserError: the data have no such split.
+    """
     split = getattr(loaded, name)
     if split is None:
         raise errors.UserError(f"{loaded.name} has no {name} split; choose another --split")
     return split
 
 
-def training_images(config: Config, given: Options) -> np.ndarray:
-    """Return the run's training images; for a run that was trained on an array, the images of --input."""
-    own_images = given.input if config.data.source == "array" else ""
-    return images_of(config, given._replace(split="train", input=own_images))["image"]
+def training_images(config: Config, options: Images | Sample) -> np.ndarray:
+    """Return the run's training images; for a run that was trained on arrays, the images of --input."""
+    if config.data.source == "array":
+        return images_of(config, Images(input=options.input))["image"]
+    return dataset_of(config, options).train["image"]
 
 
 def write_images(path: str, name: str, images: np.ndarray, sheet: np.ndarray, say: Say) -> None:

@@ -87,6 +87,19 @@ RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "data.dir": _TEXT,
     "data.cache_dir": _TEXT,
     "data.valid_fraction": _FRACTION,
+    "data.layout": _one_of("auto", "splits", "classes", "flat"),
+    "data.split_file": _TEXT,
+    "data.duplicates": _one_of("group", "keep", "drop"),
+    "data.value_range": (
+        (
+            lambda v: (
+                isinstance(v, tuple | list) and len(v) in (0, 2) and all(map(_number, v)) and sorted(set(v)) == list(v)
+            )
+        ),
+        "must be LOW,HIGH, the values of black and white, or ()",
+    ),
+    "data.axes": _TEXT,
+    "data.frames": _one_of("first", "all"),
     "data.batch_size": _COUNT,
     "data.image_size": (
         (lambda v: _sizes(v, 2)),

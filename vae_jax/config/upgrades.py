@@ -86,6 +86,12 @@ UPGRADES: tuple[Upgrade, ...] = (
     added("model.prior.name", "standard_normal"),
     added("model.prior.std", 1.0),
     added("given", {"objective": "", "model": "", "images": "", "labels": ""}),
+    added("data.layout", "auto"),
+    added("data.split_file", ""),
+    added("data.duplicates", "keep"),
+    added("data.value_range", []),
+    added("data.axes", ""),
+    added("data.frames", "first"),
 )
 
 

@@ -1,4 +1,8 @@
-"""The data room: named sources -> uint8 arrays decoded once -> batches that are a function of the step."""
+"""Data sets: from a named source to uint8 arrays, and from these to batches that are a function of the step.
+
+A user's own images for a trained model are here too (`load_images`). What a model makes of images is not here, and
+neither are pictures that are written or drawn.
+"""
 
 import importlib
 
@@ -6,11 +10,17 @@ import importlib
 _HOMES = {
     "Dataset": ("dataset", "Dataset"),
     "Split": ("dataset", "Split"),
-    "load_dataset": ("sources", "load"),
+    "Fingerprint": ("fingerprint", "Fingerprint"),
+    "cache_root": ("cache", "cache_root"),
     "evaluation_slices": ("batches", "evaluation_slices"),
+    "from_arrays": ("in_memory", "from_arrays"),
     "indices": ("batches", "indices"),
+    "load_dataset": ("sources", "load"),
+    "load_images": ("user_images", "load_images"),
     "prefetch": ("batches", "prefetch"),
     "prepare": ("batches", "prepare"),
+    "reconcile": ("fingerprint", "reconcile"),
+    "stream_images": ("user_images", "stream_images"),
 }
 
 __all__ = sorted(_HOMES)

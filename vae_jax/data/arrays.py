@@ -1,204 +1,165 @@
-"""Sources that are arrays already: scikit-learn's digits, MNIST's idx files, npz files."""
+"""The source "npz": arrays in an .npz, .npy or HDF5 file, or in a directory of such files.
 
-import gzip
-import importlib.util
-import io
+Files are read in `vae_jax.data.array_files` and names understood in `vae_jax.data.array_names`; here the arrays are
+checked against each other and brought to uint8 [N, H, W, C].
+"""
+
 import math
-import os
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
 from vae_jax import errors
-from vae_jax.data import dataset, images
+from vae_jax.data import array_files, array_names, axes, dataset, images, in_memory, layout, progress, value_range
 
-_IDX_FILES = {
-    "train": ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"),
-    "test": ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"),
-}
-_SPLIT_NAMES = {"0": "train", "1": "valid", "2": "test", "val": "valid", "validation": "valid"}
-_KEYS = {"images": "image", "label": "label", "factors": "factors"}
-
-
-def digits(data, recipe: images.Recipe) -> dataset.Dataset:
-    """scikit-learn's 1,797 digits, 8 x 8 x 1; 0..16 is scaled to 0..255. No test split."""
-    table = _digits_table()
-    split = {
-        "image": np.round(table[:, :-1].reshape(-1, 8, 8, 1) * (255 / 16)).astype(np.uint8),
-        "label": table[:, -1].astype(np.int32),
-    }
-    return _finish("digits", {"train": split}, data, recipe, tuple("0123456789"))
-
-
-def _digits_table() -> np.ndarray:
-    """The pixels and the label of each digit, [1797, 65], from scikit-learn's file.
-
-    Its package is not imported for it if that can be helped: that takes longer than all else before a first step.
-    """
-    package = importlib.util.find_spec("sklearn")
-    path = Path(package.submodule_search_locations[0]) / "datasets" / "data" / "digits.csv.gz"
-    if path.is_file():
-        with gzip.open(path, "rt") as file:
-            return np.loadtxt(file, delimiter=",")
-    from sklearn import datasets
-
-    return np.column_stack(datasets.load_digits(return_X_y=True))
-
-
-def idx(data, recipe: images.Recipe) -> dataset.Dataset:
-    """The four files of MNIST and its kin in `data.dir`, gzipped or not; t10k is the test split."""
-    folder = Path(data.dir).expanduser()
-    missing = [f for pair in _IDX_FILES.values() for f in pair if _idx_path(folder, f) is None]
-    if missing:
-        raise errors.UserError(
-            f"{folder.resolve()} lacks {', '.join(missing)}: set --config.data.dir to the directory of the four files"
-        )
-    splits = {}
-    for name, (image_file, label_file) in _IDX_FILES.items():
-        image, label = (read_idx(_idx_path(folder, file)) for file in (image_file, label_file))
-        if image.ndim != 3 or label.shape != image.shape[:1]:
-            raise errors.UserError(f"{folder / image_file} and {label_file} do not belong together")
-        splits[name] = {"image": image[..., None], "label": label.astype(np.int32)}
-    return _finish("idx", splits, data, recipe)
-
-
-def _idx_path(folder: Path, file: str) -> Path | None:
-    return next((p for p in (folder / file, folder / file.removesuffix(".gz")) if p.is_file()), None)
-
-
-def read_idx(path: Path) -> np.ndarray:
-    """Read an idx file of unsigned bytes.
-
-    Raises:
-        UserError: damaged, of another type, or of another length than its header says.
-    """
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
-            magic = file.read(4)
-            if len(magic) < 4 or magic[:3] != b"\0\0\x08" or not 1 <= magic[3] <= 4:
-                raise errors.UserError(f"{path} is not an idx file of unsigned bytes: fetch it anew")
-            shape = tuple(int(n) for n in np.frombuffer(file.read(4 * magic[3]), ">u4"))
-            size = math.prod(shape)
-            _check_memory(path, size)
-            raw = file.read(size + 1)  # one more than there should be
-    except (OSError, EOFError, zlib.error, ValueError) as error:
-        raise errors.UserError(f"{path} is damaged ({error}): fetch it anew") from None
-    if len(shape) != magic[3] or len(raw) != size:
-        raise errors.UserError(f"{path} is damaged (not the length its header says): fetch it anew")
-    return np.frombuffer(raw, np.uint8).reshape(shape)
+_CODES = {"0": "train", "1": "valid", "2": "test"}
 
 
 def npz(data, recipe: images.Recipe) -> dataset.Dataset:
-    """`data.dir` is an .npz file, or a directory with train.npz and maybe valid.npz and test.npz.
+    """Return the arrays of `data.dir`: a file, or a directory of files such as train.npz or x_train.npy.
 
-    Keys: `images` uint8 or bool [N, H, W] or [N, H, W, C], and maybe `label` int [N] or [N, A] and `factors`
-    [N, F]. One file holds several splits as `train_images`, `valid_images`, ... (and so on for the others), or by
-    a key `split` [N] of names or of 0, 1, 2 for train, valid, test.
+    Images are uint8 or bool [N, H, W] or [N, H, W, C], or other numbers with `data.value_range`, or other axes with
+    `data.axes`. Labels are classes [N] or attributes [N, A], as integers or as text, and factors [N, F]. Usual names
+    are understood (docs/data.md), and every array that is not used is named. Splits are told by names, or by an array
+    `split` [N] of names or of 0, 1, 2 for train, valid, test.
+
+    Raises:
+        UserError: there are no images, or arrays that do not belong together or are of another kind.
     """
     path = Path(data.dir).expanduser()
-    if path.is_file():
-        splits = _split_npz(path, _read_npz(path))
-    elif (path / "train.npz").is_file():
-        files = {name: path / f"{name}.npz" for name in ("train", "valid", "test")}
-        splits = {name: _as_split(file, _read_npz(file)) for name, file in files.items() if file.is_file()}
-    else:
+    meaning = _list_arrays(path)
+    if meaning.unused:
+        listed = progress.names([progress.printable(entry.describe()) for entry in meaning.unused])
+        progress.say(f"not used of {path.name}: {listed}")
+    raw = {name: _read_split(path, roles, data) for name, roles in meaning.splits.items()}
+    label_names = () if meaning.label_names is None else _texts(meaning.label_names)
+    raw, found_names = _number_classes(path, raw)
+    wanted_range = tuple(data.value_range) or ((0.0, 1.0) if _is_dsprites(meaning) else ())
+    splits = {}
+    for name, arrays in raw.items():
+        splits |= _to_splits(path, name, arrays, data, wanted_range)
+    return in_memory.finish(path.stem, splits, data, recipe, found_names or label_names)
+
+
+def read_images(path: Path, data) -> np.ndarray:
+    """Return all images of an array file as uint8 [N, H, W, C], the splits one after the other.
+
+    Raises:
+        UserError: as `npz`.
+    """
+    meaning = _list_arrays(path)
+    entries = [roles["image"] for roles in meaning.splits.values() if "image" in roles]
+    arrays = [axes.to_nhwc(e.describe(), a, data) for e, a in zip(entries, array_files.read_all(entries), strict=True)]
+    wanted = tuple(data.value_range)
+    return np.concatenate([value_range.to_uint8(e.key, a, wanted) for e, a in zip(entries, arrays, strict=True)])
+
+
+def _list_arrays(path: Path) -> array_names.Meaning:
+    """Return the meaning of the arrays in a file or a directory."""
+    several = False
+    files = [path] if path.is_file() else []
+    if path.is_dir():
+        found = sorted(file for file in path.iterdir() if file.suffix.lower() in array_files.SUFFIXES)
+        files = found if len(found) == 1 else [file for file in found if array_names.is_named(file)]
+        several = len(found) > 1
+        others = [progress.printable(file.name) for file in found if file not in files]
+        if files and others:
+            progress.say(f"not used: {progress.names(others)} (their names say no split and no kind of array)")
+    if not files:
         raise errors.UserError(
             f"{path.resolve()} is no .npz file, nor a directory with a train.npz: set --config.data.dir"
         )
-    return _finish(path.stem, splits, data, recipe)
+    entries = [entry for file in files for entry in array_files.entries(file)]
+    meaning = array_names.meaning_of(entries, by_file=several)
+    without = [name for name, roles in meaning.splits.items() if "image" not in roles]
+    for name in without:
+        meaning.unused.extend(meaning.splits.pop(name).values())
+    if not meaning.splits:
+        known = sorted(progress.printable(entry.key) for entry in entries)[:8]
+        raise errors.UserError(f"{path} has no key 'images' (nor 'train_images'), only {known}")
+    return meaning
 
 
-def _split_npz(path: Path, arrays: dict[str, np.ndarray]) -> dict[str, dataset.Split]:
-    if "images" not in arrays:
-        splits = {}
-        for name in ("train", "valid", "test"):
-            own = {key: arrays[f"{name}_{key}"] for key in _KEYS if f"{name}_{key}" in arrays}
-            if own:
-                splits[name] = _as_split(path, own, f"{name}_")
-        if not splits:
-            raise errors.UserError(f"{path} has no key 'images' (nor 'train_images'), only {sorted(arrays)[:8]}")
-        return splits
-    split = _as_split(path, arrays)
+def _is_dsprites(meaning: array_names.Meaning) -> bool:
+    """Return whether these are dSprites' arrays, whose pixels are 0 and 1."""
+    factors = [roles["factors"].key for roles in meaning.splits.values() if "factors" in roles]
+    return any(key.replace("/", "_") == "latents_classes" for key in factors)
+
+
+def _read_split(path: Path, roles: dict[str, array_files.Entry], data) -> dict[str, np.ndarray]:
+    """Read the arrays of one split and check that each has a row for every image."""
+    arrays = dict(zip(roles, array_files.read_all(list(roles.values())), strict=True))
+    num_images = axes.num_images(arrays["image"], data)
+    for role, array in list(arrays.items()):
+        if role == "image":
+            continue
+        if array.ndim == 0 or len(array) != num_images or array.dtype.kind not in "biufUS":
+            key = roles[role].key
+            if role == "split":
+                raise errors.UserError(f"{path}: '{key}' must say train, valid or test (0, 1, 2) of every image")
+            raise errors.UserError(f"{path}: '{key}' must have one row of numbers for each image")
+        if role == "label":
+            arrays |= _as_label_or_factors(path, roles[role].key, array, "factors" in arrays)
+    if "label" in arrays and arrays["label"].dtype.kind == "f":
+        del arrays["label"]  # taken as factors
+    return arrays
+
+
+def _as_label_or_factors(path: Path, key: str, array: np.ndarray, has_factors: bool) -> dict[str, np.ndarray]:
+    """Return {"label": classes [N] or attributes [N, A]}, or {"factors": ...} for a table of other numbers."""
+    array = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
+    if array.dtype.kind != "f":
+        return {"label": array}
+    if array.ndim == 2 and not has_factors:
+        progress.say(f"'{key}' {list(array.shape)} holds numbers that are no classes: taken as factors")
+        return {"label": array, "factors": array}
+    if not np.isfinite(array).all() or (array != np.rint(array)).any():
+        raise errors.UserError(f"{path}: '{key}' must be integers; call other numbers 'factors'")
+    return {"label": array.astype(np.int64)}
+
+
+def _number_classes(path: Path, raw: dict[str, dict]) -> tuple[dict[str, dict], tuple[str, ...]]:
+    """Replace labels that are text by numbers, the classes of all splits in order of name."""
+    texts = [arrays["label"] for arrays in raw.values() if "label" in arrays and arrays["label"].dtype.kind in "US"]
+    if not texts:
+        return raw, ()
+    if any("label" in arrays and arrays["label"].dtype.kind not in "US" for arrays in raw.values()):
+        raise errors.UserError(f"{path}: the labels of one split are text and of another numbers; use one kind")
+    names = np.unique(np.concatenate([text.astype(str).ravel() for text in texts]))
+    numbered = {
+        split: arrays | ({"label": np.searchsorted(names, arrays["label"].astype(str))} if "label" in arrays else {})
+        for split, arrays in raw.items()
+    }
+    return numbered, tuple(names.tolist())
+
+
+def _texts(entry: array_files.Entry) -> tuple[str, ...]:
+    """Return the strings of an array; none where they are Python objects, which are never read."""
+    if entry.dtype.hasobject:
+        progress.say(f"not used: {entry.describe()}")
+        return ()
+    return tuple(str(text) for text in array_files.read_all([entry])[0].astype(str).ravel())
+
+
+def _to_splits(path: Path, name: str, arrays: dict, data, wanted_range: tuple[float, ...]) -> dict[str, dataset.Split]:
+    """Bring the images of one split to uint8 [N, H, W, C], and divide them by an array "split" if there is one."""
+    what = f"{path}: the array of {name} images"
+    num_images = axes.num_images(arrays["image"], data)
+    image = axes.to_nhwc(what, arrays["image"], data)
+    split = {key: values for key, values in arrays.items() if key not in ("image", "split")}
+    repeats = len(image) // num_images if num_images else 1
+    if repeats > 1:  # several frames of each
+        split = {key: np.repeat(values, repeats, axis=0) for key, values in split.items()}
+    names = np.char.add(f"{name}/", np.arange(num_images).astype(str)) if num_images else np.zeros(0, "U1")
+    split |= {"image": value_range.to_uint8(what, image, wanted_range), "name": np.repeat(names, repeats)}
     if "split" not in arrays:
-        return {"train": split}
-    codes = np.array([_SPLIT_NAMES.get(code, code) for code in arrays["split"].astype(str).ravel()])
-    unknown = set(codes.tolist()) - {"train", "valid", "test"}
-    if len(codes) != len(split["image"]) or unknown:
+        return {name: split}
+    codes = np.repeat(_split_codes(path, arrays["split"]), repeats)
+    return {part: {key: values[codes == part] for key, values in split.items()} for part in dataset.SPLITS}
+
+
+def _split_codes(path: Path, array: np.ndarray) -> np.ndarray:
+    words = {word: _CODES.get(word) or layout.split_named(word) for word in np.unique(array.astype(str)).tolist()}
+    if array.size != math.prod(array.shape[:1]) or None in words.values():
         raise errors.UserError(f"{path}: 'split' must say train, valid or test (0, 1, 2) of every image")
-    return {name: {k: v[codes == name] for k, v in split.items()} for name in ("train", "valid", "test")}
-
-
-def _as_split(path: Path, arrays: dict[str, np.ndarray], prefix: str = "") -> dataset.Split:
-    """Check one split's arrays and bring the images to uint8 [N, H, W, C]."""
-    if "images" not in arrays:
-        raise errors.UserError(f"{path} has no key '{prefix}images'")
-    split = {_KEYS[key]: array for key, array in arrays.items() if key in _KEYS}
-    image = split["image"]
-    if image.dtype == np.bool_:
-        image = image.astype(np.uint8) * np.uint8(255)
-    if image.dtype != np.uint8 or image.ndim not in (3, 4) or 0 in image.shape[1:]:
-        raise errors.UserError(
-            f"{path}: '{prefix}images' must be uint8 (or bool) [N, H, W] or [N, H, W, C], "
-            f"not {image.dtype} {list(image.shape)}"
-        )
-    split["image"] = image if image.ndim == 4 else image[..., None]
-    for key, array in split.items():
-        if array.ndim == 0 or len(array) != len(image) or array.dtype.kind not in "biuf":
-            raise errors.UserError(f"{path}: '{prefix}{key}' must have one row of numbers for each image")
-    if "label" in split:
-        if split["label"].dtype.kind == "f":
-            raise errors.UserError(f"{path}: '{prefix}label' must be integers; call other numbers 'factors'")
-        split["label"] = split["label"].astype(np.int32)
-    return split
-
-
-def _read_npz(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of an .npz that mean something to us, never unpickled, never larger than the file says."""
-    wanted = {f"{name}{key}" for name in ("", "train_", "valid_", "test_") for key in (*_KEYS, "split")}
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = {i.filename.removesuffix(".npy"): i for i in archive.infolist()}
-            if not wanted & set(members):
-                return {name: np.empty(0) for name in members}
-            _check_memory(path, sum(i.file_size for name, i in members.items() if name in wanted))
-            return {n: _read_npy(archive.open(i), i.file_size) for n, i in members.items() if n in wanted}
-    except errors.UserError:
-        raise
-    except Exception as error:  # zipfile and numpy raise what they like on hostile headers
-        raise errors.UserError(f"{path} is not a readable .npz file ({error}): make or fetch it anew") from None
-
-
-def _read_npy(file: io.BufferedIOBase, size: int) -> np.ndarray:
-    """Read one array, after comparing its header with the `size` bytes that are there."""
-    with file:
-        version = np.lib.format.read_magic(file)
-        read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-        if version not in read:
-            raise ValueError(f"npy format {version}")
-        shape, fortran, dtype = read[version](file)
-        if dtype.hasobject:
-            raise ValueError("it holds Python objects")
-        if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != size - file.tell():
-            raise ValueError(f"shape {shape} does not fit its {size:,} bytes")
-        array = np.frombuffer(file.read(), dtype)
-        return array.reshape(shape[::-1]).T if fortran else array.reshape(shape)
-
-
-def _check_memory(path: Path, num_bytes: int) -> None:
-    """Refuse what cannot fit this machine before allocating it."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 2**36
-    if num_bytes > memory:
-        raise errors.UserError(
-            f"{path} unfolds to {num_bytes / 1e9:,.0f} GB and this machine has {memory / 1e9:,.0f}: "
-            "make it smaller, or store the images as files (--config.data.source=folder)"
-        )
-
-
-def _finish(name: str, splits: dict, data, recipe: images.Recipe, label_names: tuple[str, ...] = ()) -> dataset.Dataset:
-    """Fit the images and hold out a validation split if there is none."""
-    splits = {key: {**split, "image": images.fit_array(split["image"], recipe)} for key, split in splits.items()}
-    if "train" in splits and "valid" not in splits:
-        splits["train"], splits["valid"] = dataset.hold_out(splits["train"], data.valid_fraction)
-    return dataset.make_dataset(name, splits, label_names)
+    return np.array([words[word] for word in array.astype(str).ravel()])

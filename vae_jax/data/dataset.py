@@ -1,4 +1,7 @@
-"""What a source returns, and how a source without a validation split gives one up."""
+"""The data set that every source returns, and the checks that all of them pass.
+
+Sources live in their own files, and `vae_jax.data.holdout` chooses which training images become the validation split.
+"""
 
 import dataclasses
 from collections.abc import Mapping
@@ -7,35 +10,59 @@ import numpy as np
 
 from vae_jax import errors
 
-# "image" uint8 [N, H, W, C], an array or a memory map; "label" int [N] or [N, A] and "factors" [N, F] where the
-# source has them. Every array has the same N.
+# The arrays of one split, all with the same first axis N:
+#   "image"    uint8 [N, H, W, C], an array or a memory map
+#   "name"     str [N], the file of each image relative to the source, or "train/17" for row 17 of an array
+#   "label"    int32 [N] classes or [N, A] attributes, where the source has them
+#   "factors"  float or int [N, F], where the source has them
 Split = dict[str, np.ndarray]
 
-# Not the run's seed: runs that differ in their seed must be compared on the same images.
-_HOLDOUT_SEED = 0
+SPLITS = ("train", "valid", "test")
 
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-    """The splits of one source; `valid` selects, `test` is for reported numbers only."""
+    """The splits of one source.
+
+    Attributes:
+        name: of the source.
+        train: the images that a model is trained on.
+        valid: the images that select a checkpoint; None where there are none.
+        test: the images for reported numbers only; None where there are none.
+        label_names: name of each class, or of each attribute of a label [N, A].
+        digests: for each split a uint64 [N] that identifies the pixels of each image (`holdout.digests`).
+    """
 
     name: str
     train: Split
     valid: Split | None = None
     test: Split | None = None
     label_names: tuple[str, ...] = ()
+    digests: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        """(H, W, C) of every image."""
-        return tuple(self.train["image"].shape[1:])
+        """The shape (H, W, C) of every image."""
+        height, width, channels = self.train["image"].shape[1:]
+        return height, width, channels
+
+    @property
+    def splits(self) -> dict[str, Split]:
+        """The splits that exist, by name."""
+        return {name: split for name in SPLITS if (split := getattr(self, name)) is not None}
 
 
-def make_dataset(name: str, splits: Mapping[str, Split], label_names: tuple[str, ...] = ()) -> Dataset:
-    """Check the splits against each other and drop the empty ones.
+def make_dataset(
+    name: str,
+    splits: Mapping[str, Split],
+    label_names: tuple[str, ...] = (),
+    digests: Mapping[str, np.ndarray] | None = None,
+) -> Dataset:
+    """Return a Dataset of the splits that are not empty, after checking them against each other.
 
     Raises:
-        UserError: no training images, or splits whose images differ in shape.
+        UserError: there are no training images, the images of two splits differ in shape, or a label or factor has a
+            value that no model can use.
     """
     full = {key: split for key, split in splits.items() if len(split["image"])}
     if "train" not in full:
@@ -43,27 +70,25 @@ def make_dataset(name: str, splits: Mapping[str, Split], label_names: tuple[str,
     shapes = {key: tuple(split["image"].shape[1:]) for key, split in full.items()}
     if len(set(shapes.values())) > 1:
         raise errors.UserError(f"the splits of {name} differ in shape ({shapes}): set --config.data.image_size=H,W")
-    return Dataset(name, full["train"], full.get("valid"), full.get("test"), tuple(label_names))
+    full = {key: _checked(name, key, split) for key, split in full.items()}
+    digests = {key: values for key, values in (digests or {}).items() if key in full}
+    return Dataset(name, full["train"], full.get("valid"), full.get("test"), tuple(label_names), digests)
 
 
-def holdout_order(num_data: int) -> np.ndarray:
-    """The fixed shuffle of a training split whose last images become the validation split, int64 [N]."""
-    return np.random.default_rng(_HOLDOUT_SEED).permutation(num_data)
-
-
-def num_kept(num_data: int, valid_fraction: float) -> int:
-    """How many of `num_data` shuffled training images stay when a share of them is given up for validation.
-
-    A share above 0 gives up one image at least and keeps one at least.
-    """
-    if not valid_fraction or num_data < 2:
-        return num_data
-    given_up = int(num_data * valid_fraction + 1e-6)  # 0.29 * 100 is less than 29
-    return num_data - min(max(given_up, 1), num_data - 1)
-
-
-def hold_out(split: Split, valid_fraction: float) -> tuple[Split, Split]:
-    """Split in-memory arrays into training images and the last share of their fixed shuffle (copies)."""
-    order = holdout_order(len(split["image"]))
-    kept = num_kept(len(order), valid_fraction)
-    return ({k: v[order[:kept]] for k, v in split.items()}, {k: v[order[kept:]] for k, v in split.items()})
+def _checked(name: str, split_name: str, split: Split) -> Split:
+    """Return the split with int32 labels, after checking the values of labels and factors."""
+    where = f"the {split_name} images of {name}"
+    factors = split.get("factors")
+    if factors is not None and factors.dtype.kind == "f" and not np.isfinite(factors).all():
+        bad = int((~np.isfinite(factors)).reshape(len(factors), -1).any(1).sum())
+        raise errors.UserError(f"{where}: {bad:,} rows of 'factors' are not finite; drop these rows or correct them")
+    label = split.get("label")
+    if label is None:
+        return split
+    if label.size and (label.min() < 0 or label.max() >= 2**31):
+        wrong = (label < 0) | (label >= 2**31)
+        raise errors.UserError(
+            f"{where}: {int(wrong.sum()):,} labels are outside 0 to 2147483647, the first is {label[wrong][0]}; "
+            "number the classes from 0 and drop images without a class (attributes are 0 or 1)"
+        )
+    return split | {"label": label.astype(np.int32, copy=False)}

@@ -1,4 +1,4 @@
-"""One line of progress on stderr, and the few sentences that a source says about what it found."""
+"""One line of progress on stderr, and the sentences that a source says about what it found."""
 
 import sys
 import time
@@ -13,12 +13,12 @@ def say(text: str) -> None:
 
 
 def printable(name: str) -> str:
-    """`name` without line breaks, terminal escapes or bytes that cannot be encoded."""
+    """Return `name` without line breaks, terminal escapes or bytes that cannot be encoded."""
     return "".join(c if c.isprintable() else "?" for c in name)
 
 
 def names(items: list[str], limit: int = 5) -> str:
-    """The first few of `items`, and how many more there are."""
+    """Return the first few of `items`, and how many more there are."""
     more = len(items) - limit
     return ", ".join(items[:limit]) + (f" and {more:,} more" if more > 0 else "")
 
@@ -26,11 +26,17 @@ def names(items: list[str], limit: int = 5) -> str:
 class Bar:
     """Progress of a long count: a rewritten line on a terminal, a line every tenth elsewhere.
 
-    Silent for the first second, so that small data sets say nothing.
+    Nothing is printed in the first second, so that small data sets say nothing.
+
+    Args:
+        verb: what the line begins with.
+        begun: the count at the start, where earlier work is continued.
+        stream: stderr by default.
     """
 
-    def __init__(self, verb: str, stream=None):
+    def __init__(self, verb: str, begun: int = 0, stream=None):
         self._verb = verb
+        self._begun = begun
         self._stream = stream or sys.stderr
         self._start = time.monotonic()
         self._drawn = self._start
@@ -41,7 +47,7 @@ class Bar:
         now = time.monotonic()
         if now - self._start < 1.0:
             return
-        rate = done / (now - self._start)
+        rate = (done - self._begun) / (now - self._start)
         line = f"{self._verb} {done:,} of {total:,} ({100 * done // max(total, 1)}%, {rate:,.0f}/s)"
         if self._stream.isatty():
             if now - self._drawn >= 0.1 or done == total:

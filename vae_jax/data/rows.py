@@ -1,8 +1,13 @@
-"""Arrays written row by row, whose length and number of channels are known only at the end."""
+"""Arrays written row by row, whose length and number of channels are known only at the end.
 
+Only `vae_jax.data.build` uses this, to write the decoded images of a cache.
+"""
+
+import math
 import os
 import shutil
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,25 +17,44 @@ from vae_jax.data import progress
 _SLAB = 2**22  # bytes written at a time
 
 
+class Begun(NamedTuple):
+    """What an interrupted writing has left in the file."""
+
+    count: int  # rows that are whole
+    shape: tuple[int, ...]  # [H, W, C] of each row
+    first: str  # name of the first row's image
+
+
 class ImageRows:
     """An .npy file of uint8 [N, H, W, C] that grows by appending.
 
     Rows are grey until the first colour image comes; then those before it are rewritten in colour, once.
     """
 
-    def __init__(self, path: Path, expected: int):
+    def __init__(self, path: Path, expected: int, begun: Begun | None = None):
         self._path = path
         self._expected = expected
-        self._file = open(path, "wb", buffering=_SLAB)
-        self._first = ""
-        self._shape = None
-        self._count = 0
+        self._first, self._shape, self._count = "", (), 0
+        if begun is None or not begun.count:
+            self._file = open(path, "wb", buffering=_SLAB)
+            return
+        self._first, self._shape, self._count = begun.first, tuple(begun.shape), begun.count
+        self._file = open(path, "r+b", buffering=_SLAB)
+        self._write_header()
+        end = self._file.tell() + self._count * math.prod(self._shape)
+        self._file.truncate(end)
+        self._file.seek(end)
+
+    @property
+    def begun(self) -> Begun:
+        """Return how far the file has come."""
+        return Begun(self._count, self._shape, self._first)
 
     def __enter__(self):
         return self
 
     def __exit__(self, kind, value, traceback):
-        if kind is None and self._shape is not None:
+        if kind is None and self._shape:
             self._write_header()
             self._file.flush()
             os.fsync(self._file.fileno())
@@ -42,7 +66,7 @@ class ImageRows:
         Raises:
             UserError: its height and width are not those of the first one, or the disk cannot hold them all.
         """
-        if self._shape is None:
+        if not self._shape:
             self._begin(name, pixels.shape)
         if pixels.shape[:2] != self._shape[:2]:
             raise errors.UserError(
@@ -63,7 +87,7 @@ class ImageRows:
         self._write_header()
 
     def _check_space(self) -> None:
-        needed = self._expected * int(np.prod(self._shape, dtype=np.int64))
+        needed = self._expected * math.prod(self._shape)
         free = shutil.disk_usage(self._path.parent).free
         if needed > free:
             raise errors.UserError(
@@ -98,8 +122,24 @@ def _size(shape: tuple[int, ...]) -> str:
     return f"{shape[0]}x{shape[1]}"
 
 
+def reorder(path: Path, rows: np.ndarray) -> None:
+    """Rewrite the .npy file so that it holds the given rows, int64 [M], in this order."""
+    old = np.load(path, mmap_mode="r")
+    new = path.with_suffix(".reordered")
+    step = max(1, _SLAB // max(1, math.prod(old.shape[1:])))
+    with open(new, "wb") as file:
+        header = {"descr": "|u1", "fortran_order": False, "shape": (len(rows), *old.shape[1:])}
+        np.lib.format.write_array_header_1_0(file, header)
+        for start in range(0, len(rows), step):
+            file.write(np.ascontiguousarray(old[rows[start : start + step]]))
+        file.flush()
+        os.fsync(file.fileno())
+    del old
+    os.replace(new, path)
+
+
 def save(path: Path, array: np.ndarray) -> None:
-    """Write one array to disk, for certain."""
+    """Write one array to disk and wait until the disk has it."""
     with open(path, "wb") as file:
         np.lib.format.write_array(file, array, allow_pickle=False)
         file.flush()
@@ -107,7 +147,7 @@ def save(path: Path, array: np.ndarray) -> None:
 
 
 def sync_directory(path: Path) -> None:
-    """Make a rename in `path` last; a no-op where directories cannot be opened."""
+    """Wait until the disk has a rename in `path`; does nothing where directories cannot be opened."""
     if os.name == "posix":
         handle = os.open(path, os.O_RDONLY)
         try:

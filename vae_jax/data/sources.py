@@ -1,23 +1,26 @@
-"""Named sources -> a Dataset. A new source is one function here: (config.data, recipe) -> Dataset."""
+"""The named sources of `config.data.source`, and `load`, which returns the Dataset of one of them.
+
+A new source is one function in a file of its own and one line in a table here.
+"""
 
 import difflib
 
 from vae_jax import errors
-from vae_jax.data import arrays, celeba, dataset, folder, images, progress
+from vae_jax.data import arrays, axes, celeba, cifar, dataset, digits, folder, holdout, idx, images, progress
 
-# Sources of pixels, in memory.
-ARRAYS = {"digits": arrays.digits, "idx": arrays.idx, "npz": arrays.npz}
-# Sources of encoded files, decoded once into the cache.
+# Sources whose images are arrays, in memory: (config.data, recipe) -> Dataset.
+ARRAYS = {"digits": digits.digits, "idx": idx.idx, "npz": arrays.npz, "cifar": cifar.cifar}
+# Sources of encoded files, decoded once into the cache: (config.data, recipe, report) -> Dataset.
 FILES = {"folder": folder.load, "celeba": celeba.load}
 
 
 def load(data, *, report: progress.Report | None = None) -> dataset.Dataset:
-    """Load the data set that `config.data` describes.
+    """Return the data set that `config.data` describes. Its splits are the same for every seed of a run.
 
-    Needs no seed: splits are the same for every seed.
+    What was found, and what is left out, is said on stderr.
 
     Args:
-        data: the config section; reads source, dir, cache_dir, image_size, crop and valid_fraction.
+        data: the config section; reads all fields about what the data are and how an image becomes pixels.
         report: called with (done, total) while images are decoded, in place of the progress line.
 
     Raises:
@@ -30,19 +33,24 @@ def load(data, *, report: progress.Report | None = None) -> dataset.Dataset:
         return FILES[data.source](data, recipe, report)
     kind, _, name = data.source.partition(":")
     if kind == "tfds" and name:
-        from vae_jax.data import stock
+        from vae_jax.data import tfds
 
-        return stock.load(name, data, recipe, report)
+        return tfds.load(name, data, recipe, report)
     raise errors.UserError(_unknown("data.source", data.source, [*ARRAYS, *FILES, "tfds:NAME"]))
 
 
 def _recipe(data) -> images.Recipe:
-    if data.crop not in images.CROPS:
-        raise errors.UserError(_unknown("data.crop", data.crop, list(images.CROPS)))
+    """Return how a picture becomes pixels, after checking the fields that every source reads."""
+    for field, known in (("crop", images.CROPS), ("duplicates", holdout.POLICIES), ("frames", axes.FRAMES)):
+        if data[field] not in known:
+            raise errors.UserError(_unknown(f"data.{field}", data[field], list(known)))
     size = tuple(data.image_size)
     if len(size) not in (0, 2) or not all(isinstance(n, int) and 0 < n <= 4096 for n in size):
         raise errors.UserError(f"data.image_size is {size}: give (height, width), each from 1 to 4096, or ()")
-    return images.Recipe(data.crop, size)
+    levels = tuple(float(value) for value in data.value_range)
+    if levels and not (len(levels) == 2 and levels[0] < levels[1]):
+        raise errors.UserError(f"data.value_range is {levels}: give LOW,HIGH, the values of black and white, or ()")
+    return images.Recipe(data.crop, size, value_range=levels, frames=data.frames)
 
 
 def _unknown(field: str, value: str, known: list[str]) -> str:

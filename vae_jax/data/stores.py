@@ -1,4 +1,8 @@
-"""Where encoded images lie: a directory tree or a zip, read in place. Nothing is ever unpacked to disk."""
+"""Where encoded images lie: a directory tree, a zip or a single file, read in place. Nothing is unpacked to disk.
+
+A store lists its image files and reads them by name in any process; it also says which files it passes over. What the
+directories mean is read in `vae_jax.data.layout`, and how bytes become pixels in `vae_jax.data.images`.
+"""
 
 import functools
 import os
@@ -9,9 +13,10 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from vae_jax import errors
-from vae_jax.data import images, progress
+from vae_jax.data import file_kinds, images, progress
+from vae_jax.data.unused_files import Unused, is_run, runs_among
 
-MAX_FILE_BYTES = 2**28  # a larger file is no picture for a VAE; also bounds what a zip bomb can unfold to
+MAX_FILE_BYTES = 2**28  # a larger file is no picture for a VAE; the limit also bounds what a zip bomb can unfold to
 
 
 class Member(NamedTuple):
@@ -19,33 +24,43 @@ class Member(NamedTuple):
 
     name: str  # relative to the store, with forward slashes
     size: int  # bytes
-    stamp: int  # what changes when the file changes: modification time in ns, or a zip member's CRC
+    stamp: int  # a number that changes when the file changes: modification time in ns, or the CRC of a zip member
 
 
 class Store(Protocol):
     """Encoded images, readable by name in any process."""
 
-    spec: dict  # JSON from which `workers.KINDS` opens the same store elsewhere
+    spec: dict  # JSON from which `workers.KINDS` opens the same store in another process
 
     def read(self, name: str) -> tuple[bytes, dict]:
-        """The encoded image, and what else the store knows about it ("label", "factors").
+        """Return the encoded image, and what else the store knows about this image ("label", "factors").
 
         Raises:
-            images.Unusable: this one image cannot be read.
+            images.Unusable: the image cannot be read.
         """
+        ...
 
 
-def open_path(path: Path) -> "Directory | Zip":
-    """Open a directory or a zip file.
+def open_path(path: Path, flag: str = "--config.data.dir") -> "Directory | Zip | SingleFile":
+    """Open a directory, a zip file or a single image.
+
+    Args:
+        path: of the data.
+        flag: the flag that the user gave `path` with, for messages.
 
     Raises:
-        UserError: neither, or a damaged zip.
+        UserError: there is nothing, or a file of another kind.
     """
     if path.is_dir():
         return Directory(path)
-    if path.is_file():
+    if not path.is_file():
+        raise errors.UserError(f"there is no {path}: set {flag} to a directory of images, a .zip of one, or an image")
+    kind = file_kinds.kind_of(path)
+    if kind == "image":
+        return SingleFile(path)
+    if kind == "zip" or path.suffix.lower() == ".zip":
         return Zip(path)
-    raise errors.UserError(f"there is no {path}: set --config.data.dir to a directory of images or a .zip of one")
+    raise errors.UserError(f"{path} {file_kinds.remedy(kind, flag)}")
 
 
 class Directory:
@@ -55,34 +70,49 @@ class Directory:
         self._root = Path(path)
         self.spec = {"kind": "directory", "path": str(Path(path).resolve())}
 
-    @functools.cached_property
+    @property
     def members(self) -> list[Member]:
-        """All image files below the root, sorted by name; hidden files and directories are passed over."""
-        found, seen = [], set()
+        """All image files below the root, sorted by name, save hidden ones and those of runs."""
+        return self._listing[0]
+
+    @property
+    def unused(self) -> Unused:
+        """The files below the root that are not members."""
+        return self._listing[1]
+
+    @functools.cached_property
+    def _listing(self) -> tuple[list[Member], Unused]:
+        found, seen, unused = [], set(), Unused()
         for folder, folders, files in os.walk(self._root, followlinks=True):
             status = os.stat(folder)
             if (status.st_dev, status.st_ino) in seen:  # a link back to a parent
                 folders.clear()
                 continue
             seen.add((status.st_dev, status.st_ino))
-            folders.sort()
             relative = Path(folder).relative_to(self._root)
+            if is_run({*folders, *files}):
+                unused.runs.append(relative.as_posix())
+                folders.clear()
+                continue
+            folders.sort()
             for file in files:
                 name = (relative / file).as_posix()
-                if is_image_name(name):
-                    try:
-                        status = os.stat(os.path.join(folder, file))
-                    except OSError:  # a dangling link
-                        found.append(Member(name, 0, 0))
-                        continue
-                    found.append(Member(name, status.st_size, status.st_mtime_ns))
-        return sorted(found)
+                if unused.takes(name):
+                    continue
+                try:
+                    status = os.stat(os.path.join(folder, file))
+                except OSError:  # a dangling link
+                    found.append(Member(name, 0, 0))
+                    continue
+                found.append(Member(name, status.st_size, status.st_mtime_ns))
+        return sorted(found), unused
 
     def identity(self) -> list:
-        """Changes whenever a file is added, removed or changed."""
+        """Return JSON that changes whenever an image is added, removed or changed."""
         return [self.spec["path"], self.members]
 
     def read(self, name: str) -> tuple[bytes, dict]:
+        """Return the file's bytes. See `Store.read`."""
         path = self._root / name
         try:
             status = path.stat()
@@ -93,6 +123,19 @@ class Directory:
             return path.read_bytes(), {}
         except OSError as error:
             raise images.Unusable(f"unreadable: {error.strerror}") from None
+
+
+class SingleFile(Directory):
+    """One image file, as if it were alone in its directory."""
+
+    def __init__(self, path: Path):
+        super().__init__(path.parent)
+        status = path.stat()
+        self._only = Member(path.name, status.st_size, status.st_mtime_ns)
+
+    @functools.cached_property
+    def _listing(self) -> tuple[list[Member], Unused]:
+        return [self._only], Unused()
 
 
 class Zip:
@@ -111,43 +154,57 @@ class Zip:
             struct.error,
         ) as error:
             raise errors.UserError(f"{path} is not a readable zip file ({error}): fetch or make it anew") from None
+        infos = [self._zip.getinfo(member.name) for member in self.members]
+        if infos and all(info.flag_bits & 1 for info in infos):
+            raise errors.UserError(f"{path} is encrypted: unpack it with its password, and give the directory instead")
+
+    @property
+    def members(self) -> list[Member]:
+        """All image files of the zip, sorted by name, save hidden ones, those of __MACOSX and those of runs."""
+        return self._listing[0]
+
+    @property
+    def unused(self) -> Unused:
+        """The files of the zip that are not members."""
+        return self._listing[1]
 
     @functools.cached_property
-    def members(self) -> list[Member]:
-        """All image files of the zip, sorted by name; hidden ones and __MACOSX are passed over."""
-        found = {i.filename: i for i in self._zip.infolist() if not i.is_dir() and is_image_name(i.filename)}
-        return sorted(Member(name, i.file_size, i.CRC) for name, i in found.items())
+    def _listing(self) -> tuple[list[Member], Unused]:
+        infos = {info.filename: info for info in self._zip.infolist() if not info.is_dir()}
+        unused = Unused(runs=runs_among(infos))
+        below_runs = tuple(f"{run}/" for run in unused.runs if run)
+        found = [
+            Member(name, info.file_size, info.CRC)
+            for name, info in infos.items()
+            if not (below_runs and name.startswith(below_runs)) and not unused.takes(name)
+        ]
+        return sorted(found), unused
 
     def identity(self) -> list:
-        """Changes whenever the zip changes."""
+        """Return JSON that changes whenever the zip changes."""
         return [self.spec["path"], *file_identity(Path(self.spec["path"]))]
 
     def read(self, name: str) -> tuple[bytes, dict]:
+        """Return the unpacked bytes of a member. See `Store.read`."""
         try:
-            if self._zip.getinfo(name).file_size > MAX_FILE_BYTES:
+            info = self._zip.getinfo(name)
+            if info.file_size > MAX_FILE_BYTES:
                 raise images.Unusable("too large a file")
+            if info.flag_bits & 1:
+                raise images.Unusable("encrypted")
             return self._zip.read(name), {}
         except images.Unusable:
             raise
-        except (
-            Exception
-        ) as error:  # encrypted, an unknown method, a bad checksum: what zipfile raises is no closed list
+        except Exception as error:  # an unknown method, a bad checksum: zipfile raises errors of no closed list
             raise images.Unusable(f"damaged in the zip: {type(error).__name__}") from None
 
 
 def file_identity(path: Path) -> list:
-    """[name, bytes, modification time in ns] of one file."""
+    """Return [name, bytes, modification time in ns] of one file."""
     status = path.stat()
     return [path.name, status.st_size, status.st_mtime_ns]
 
 
-def is_image_name(name: str) -> bool:
-    """Whether the suffix is an image's and no part of the path is hidden."""
-    *folders, file = name.split("/")
-    hidden = file.startswith(".") or any(f == "__MACOSX" or (f.startswith(".") and f.strip(".")) for f in folders)
-    return not hidden and os.path.splitext(file)[1].lower() in images.SUFFIXES
-
-
 def describe(skipped: list[tuple[str, str]]) -> str:
-    """The first few skipped images with their reasons, on one line."""
+    """Return the first few skipped images with their reasons, on one line."""
     return progress.names([f"{progress.printable(name)} ({reason})" for name, reason in skipped])

@@ -23,14 +23,11 @@ _HOMES = {
     "sliced": "pmap",
     "split": "mesh",
 }
-_MODULES = ("host_memory", "processes", "startup")
 
-__all__ = sorted((*_HOMES, *_MODULES))  # noqa: PLE0605
+__all__ = sorted((*_HOMES, "host_memory", "processes", "startup"))  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return importlib.import_module(f"{__name__}.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

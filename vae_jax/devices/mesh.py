@@ -7,6 +7,7 @@ runs on the mesh is in `runner` and `pmap`. Training, evaluation and the benchma
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
@@ -56,7 +57,7 @@ def replicate(tree: PyTree, mesh: Mesh) -> PyTree:
     """Copy a tree of arrays and typed keys to all devices; the tree is the same in every process."""
 
     def copy(leaf: jax.Array) -> jax.Array:
-        if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
             return jax.random.wrap_key_data(copy(jax.random.key_data(leaf)), impl=jax.random.key_impl(leaf))
         return put(np.array(leaf), replicated(mesh))
 

@@ -48,9 +48,11 @@ class Sliced:
         self._vae = vae
 
     def encode(self, x: jax.Array) -> Any:
+        """Return the posterior of all images of the global batch x [B, H, W, C]."""
         return _gather(self._vae.encode(_slice(x)))
 
     def decode(self, z: jax.Array) -> Any:
+        """Return the prediction for all codes of the global batch z [B, D]."""
         return _gather(self._vae.decode(_slice(z)))
 
     def __getattr__(self, name: str) -> Any:

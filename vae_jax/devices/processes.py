@@ -18,10 +18,12 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from vae_jax import errors
+from vae_jax.devices import last_words
 from vae_jax.runs import workdir
 
 HEARTBEAT_SECONDS = 20  # silence after which a process counts as dead
 SHUTDOWN_SECONDS = 20  # that a process which ends waits for the others
+_REMEDY = "the same command in all processes goes on from the last checkpoint"
 _TASK_COUNTS = ("SLURM_NTASKS", "OMPI_COMM_WORLD_SIZE")
 
 
@@ -108,33 +110,33 @@ def locked(path: pathlib.Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def leaving_when_others_die() -> Iterator[None]:
-    """Make a fault of one of several processes end it at once with code 1: in one line if it is that others are gone.
+    """End one of several processes at once, with code 1, when it meets a fault or another process dies.
 
-    A process that dies shows in the others as an error of their next collective, a JaxRuntimeError or a ValueError that
-    begins with a status, or as the cause of a TimeoutError where a checkpoint waited for it. Neither orbax nor jax can
-    be closed then: both wait for all processes.
+    The death of another process is one line on standard error. It shows as an error of the next collective, which is a
+    JaxRuntimeError or a ValueError that begins with a status, or as the cause of a TimeoutError where a checkpoint
+    waited for the process; or jax's coordination service ends this process first. A fault keeps its traceback. In both
+    cases neither orbax nor jax can be closed, because they wait for all processes.
     """
-    try:
+    if jax.process_count() == 1:
         yield
-    except (errors.UserError, errors.Diverged):
-        raise
-    except Exception as error:
-        if jax.process_count() == 1:
+        return
+    place = f"main.py: process {jax.process_index()} of {jax.process_count()}"
+    with last_words.prepared(f"{place} was ended from outside, or because another one was; {_REMEDY}") as words:
+        try:
+            yield
+        except (errors.UserError, errors.Diverged):
             raise
-        if isinstance(error, TimeoutError) and error.__cause__ is not None:
-            error = error.__cause__
-        if re.match("[A-Z_]+: ", str(error)):
-            print(
-                f"main.py: process {jax.process_index()} of {jax.process_count()} ends, as another did "
-                f"({_first_line(error)}); the same command in all processes goes on from the last checkpoint",
-                file=sys.stderr,
-            )
-        else:
-            traceback.print_exc()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(1)
+        except Exception as error:
+            cause = error.__cause__ if isinstance(error, TimeoutError) and error.__cause__ is not None else error
+            if re.match("[A-Z_]+: ", str(cause)):
+                words.say(f"{place} ends, as another did ({_first_line(cause)}); {_REMEDY}")
+            else:
+                words.nothing()
+                traceback.print_exc()
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(1)
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return (str(error) or type(error).__name__).splitlines()[0][:200]

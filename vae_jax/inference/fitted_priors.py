@@ -19,24 +19,10 @@ import numpy as np
 
 from vae_jax import errors
 from vae_jax.distributions import Delta, Gaussian, Mixture, MultivariateGaussian
+from vae_jax.inference import prior_names
 
-KINDS = "standard, gaussian, mixture:COMPONENTS or aggregate"
 MIXTURE_CODES = 20_000  # a mixture is fitted to this many draws of q(z) or to one an image, whichever is more
 ZERO_LOGVAR = -60.0  # of codes without noise, as components of the aggregate posterior: a standard deviation of 1e-13
-
-
-def parse(name: str) -> tuple[str, int]:
-    """Return a prior's kind and its number of components, which is 0 for a kind whose name says no number.
-
-    Raises:
-        errors.UserError: there is no such prior.
-    """
-    kind, colon, number = name.partition(":")
-    if kind == "mixture" and number.isdigit() and int(number) > 0:
-        return kind, int(number)
-    if kind in ("standard", "gaussian", "aggregate") and not colon:
-        return kind, 0
-    raise errors.UserError(f"--prior={name} is not a prior; use {KINDS}, such as mixture:10")
 
 
 def fit(name: str, codes: Gaussian | Delta) -> Any:
@@ -48,7 +34,7 @@ def fit(name: str, codes: Gaussian | Delta) -> Any:
     Raises:
         errors.UserError: there is no such prior, its codes have no known mean and variance, or they are too few.
     """
-    kind, components = parse(name)
+    kind, components = prior_names.parse(name)
     if not isinstance(codes, Gaussian | Delta):
         raise errors.UserError(
             f"--prior={name} is fitted to Gaussian codes, not to {type(codes).__name__}: leave it out"
@@ -108,7 +94,7 @@ def from_bytes(name: str, data: bytes, fingerprint: int) -> Any | None:
         "gaussian": MultivariateGaussian(0, 0),
         "mixture": Mixture(0, MultivariateGaussian(0, 0)),
         "aggregate": Mixture(0, Gaussian(0, 0)),
-    }[parse(name)[0]]
+    }[prior_names.parse(name)[0]]
     try:
         with np.load(io.BytesIO(data)) as stored:
             if int(stored["fingerprint"]) != fingerprint:

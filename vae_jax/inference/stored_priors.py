@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from vae_jax.inference import codes, fitted_priors
+from vae_jax.inference import codes, fitted_priors, prior_names
 from vae_jax.runs import integrity, workdir
 from vae_jax.runs.restore import RestoredRun, Say
 
@@ -23,14 +23,14 @@ def prior(
     so that prior is not kept.
 
     Args:
-        name: a prior that `fitted_priors.parse` knows.
+        name: a prior that `prior_names.parse` knows.
         step: the checkpoint's step, which is part of the file's name.
         run: the restored run.
         path: the run's directory.
         training_images: called for the images, uint8 [N, H, W, C], where the prior has to be fitted.
         say: called with a line about where the prior came from.
     """
-    kind, _ = fitted_priors.parse(name)
+    kind, _ = prior_names.parse(name)
     if kind == "standard":
         return None
     if run.config.data.source == "array":

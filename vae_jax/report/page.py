@@ -1,148 +1,221 @@
-"""One HTML page, whole in itself: pictures as data URIs, charts as SVG, no request to anywhere."""
+"""An HTML page in one file: its parts as plain values, and `render`, which fills the template with them.
+
+The page makes no request: pictures are data URIs, plotly's script is inside, and the page's security policy tells the
+browser to refuse everything else. The markup is in `templates/page.html`, which has one macro for each kind of part.
+"""
 
 import base64
-import html
-import io
+import functools
+import gzip
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image
 
-from vae_jax.report import charts
+from vae_jax.report import embedding, pictures
+from vae_jax.report.charts import Chart
 
 LONGEST_LIST = 16  # values of a list that are written out
 
-STYLE = """
-:root{color-scheme:light dark;--back:#fff;--text:#222;--soft:#667;--rule:#ddd;--card:#fafafa}
-@media (prefers-color-scheme:dark){:root{--back:#15171a;--text:#ddd;--soft:#99a;--rule:#333840;--card:#1c1f23}}
-*{box-sizing:border-box} body{margin:0 auto;max-width:1020px;padding:24px 20px 60px;background:var(--back);
-color:var(--text);font:15px/1.5 system-ui,sans-serif} h1{font-size:24px;margin:0 0 4px}
-h2{font-size:18px;margin:36px 0 10px;padding-top:12px;border-top:1px solid var(--rule)}
-h3{font-size:14px;margin:14px 0 4px} p{margin:6px 0} .soft,figcaption{color:var(--soft);font-size:13px}
-.row{display:flex;flex-wrap:wrap;align-items:flex-start;gap:16px} .row figure{flex:1 1 300px;max-width:520px}
-.part{flex:1 1 420px;min-width:0;max-width:520px} .part:has(.matrix){flex-basis:100%;max-width:none}
-figure{margin:8px 0;max-width:100%} figure img{max-width:100%;height:auto;display:block}
-figcaption{margin-top:4px} .chart{max-width:100%;height:auto;background:var(--card);border-radius:6px}
-.wide{overflow-x:auto} table{border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums}
-td,th{padding:2px 14px 2px 0;text-align:left;vertical-align:top;border-bottom:1px solid var(--rule)}
-th,.number{white-space:nowrap} .number{text-align:right} td{overflow-wrap:anywhere}
-pre{font-size:12px;overflow-x:auto} details{margin:8px 0} summary{cursor:pointer}
-"""
+
+class Text(NamedTuple):
+    """A paragraph."""
+
+    words: str
 
 
-def page(title: str, subtitle: str, sections: Sequence[str]) -> str:
-    """Return a document of sections."""
-    title = html.escape(title)
-    head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
-    head += f"<title>{title}</title>"
-    body = f'<h1>{title}</h1><p class="soft">{html.escape(subtitle)}</p>{"".join(sections)}'
-    style = f"<style>{STYLE}{charts.STYLE}</style>"
-    return f'<!doctype html>\n<html lang="en"><head>{head}{style}</head>\n<body>{body}</body></html>\n'
+class Preformatted(NamedTuple):
+    """Lines of text in which every space counts."""
+
+    words: str
 
 
-def section(title: str, *parts: str) -> str:
-    """Return a section of its parts; none of an empty one."""
-    inside = "\n".join(part for part in parts if part)
-    return f"<section><h2>{html.escape(title)}</h2>\n{inside}</section>\n" if inside else ""
+class Figure(NamedTuple):
+    """A picture with its caption."""
+
+    picture: embedding.Embedded
+    caption: str
 
 
-def row(*parts: str) -> str:
-    """Put parts beside each other where there is room."""
-    return f'<div class="row">{"".join(parts)}</div>' if any(parts) else ""
+class Strips(NamedTuple):
+    """Rows of images with a label before each row. The browser draws the labels, in any script."""
+
+    rows: list[tuple[str, embedding.Embedded]]
+    caption: str
 
 
-def text(words: str) -> str:
-    return f'<p class="soft">{html.escape(words)}</p>'
+class Block(NamedTuple):
+    """Names and values of one level of a tree: rows of (name, value as text, whether the value is a number)."""
+
+    heading: str
+    rows: list[tuple[str, str, bool]]
 
 
-def folded(title: str, inside: str) -> str:
-    """Hide a part until it is asked for."""
-    return f"<details><summary>{html.escape(title)}</summary>{inside}</details>"
+class Table(NamedTuple):
+    """A tree of values as tables: one block for each mapping in it."""
+
+    blocks: list[Block]
 
 
-def preformatted(words: str) -> str:
-    return f"<pre>{html.escape(words)}</pre>"
+class Matrix(NamedTuple):
+    """A table with a heading for each column; rows of (name, values as text)."""
+
+    columns: list[str]
+    rows: list[tuple[str, list[str]]]
 
 
-def picture(sheet: np.ndarray, caption: str) -> str:
-    """Return a picture [H, W, 3], uint8, as a figure."""
-    buffer = io.BytesIO()
-    Image.fromarray(sheet).save(buffer, "PNG", optimize=True)
-    return image(buffer.getvalue(), "png", caption)
+class Row(NamedTuple):
+    """Parts that stand side by side where there is room."""
+
+    parts: Sequence["Part"]
 
 
-def image(data: bytes, kind: str, caption: str) -> str:
-    """Return the bytes of an image file of a kind, png or gif, as a figure."""
-    source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
-    caption = html.escape(caption)
-    return f'<figure><img src="{source}" alt="{caption}"><figcaption>{caption}</figcaption></figure>'
+class Group(NamedTuple):
+    """Parts under a heading of their own."""
+
+    title: str
+    parts: Sequence["Part"]
 
 
-def table(tree: Any) -> str:
-    """Return any JSON value as a table of names and values, its sections as tables of their own."""
-    if not isinstance(tree, Mapping):
-        return f"<p>{_value(tree)}</p>"
-    leaves = {name: value for name, value in tree.items() if not _nested(value)}
-    rows = "".join(
-        f"<tr><th>{html.escape(str(name))}</th><td{_number_class(value)}>{_value(value)}</td></tr>"
-        for name, value in leaves.items()
-    )
-    own = f'<div class="wide"><table>{rows}</table></div>' if rows else ""
-    nested = [(name, value) for name, value in tree.items() if _nested(value)]
-    return own + "".join(f"<h3>{html.escape(str(name))}</h3>{_inside(value)}" for name, value in nested)
+class Folded(NamedTuple):
+    """Parts that are hidden until the reader asks for them."""
+
+    title: str
+    parts: Sequence["Part"]
 
 
-def matrix(rows: Mapping[str, Mapping[str, float]], columns: Sequence[str], label: Callable[[str], str] = str) -> str:
-    """Return numbers by row and column as a table, a gap where a row lacks one."""
-    head = "".join(f'<th class="number">{html.escape(label(name))}</th>' for name in columns)
-    body = "".join(
-        f"<tr><th>{html.escape(label(row))}</th>"
-        + "".join(f'<td class="number">{_value(values[name]) if name in values else ""}</td>' for name in columns)
-        + "</tr>"
+Part = Text | Preformatted | Figure | Strips | Table | Matrix | Row | Group | Folded | Chart
+
+
+class Section(NamedTuple):
+    """A part of the page with a heading in the list of contents."""
+
+    title: str
+    parts: Sequence[Part]
+
+
+def figure(sheet: np.ndarray, caption: str) -> Figure:
+    """Return a uint8 picture [H, W, 3] as a figure; the caption says whether the picture was reduced."""
+    made = embedding.picture(sheet)
+    return Figure(made, _with_note(caption, made.note))
+
+
+def animated_figure(file: Any, caption: str) -> Figure:
+    """Return the GIF at a path as a figure; the caption says whether the animation was reduced."""
+    made = embedding.animation(file)
+    return Figure(made, _with_note(caption, made.note))
+
+
+def strips(rows: np.ndarray, labels: Sequence[str], caption: str) -> Strips:
+    """Return uint8 images [R, T, H, W, C] as R labelled rows of T images."""
+    limit = embedding.MOST_BYTES // len(rows)
+    made = [embedding.picture(pictures.grid(row, len(row)), limit) for row in rows]
+    notes = {one.note for one in made if one.note}
+    return Strips(list(zip(labels, made, strict=True)), _with_note(caption, "; ".join(sorted(notes))))
+
+
+def table(tree: Any) -> Table:
+    """Return any JSON value as tables of names and values."""
+    return Table([block for block in _blocks("", tree) if block.rows or block.heading])
+
+
+def matrix(rows: Mapping[str, Mapping[str, Any]], columns: Sequence[str], label: Callable[[str], str] = str) -> Matrix:
+    """Return numbers by row and column as a table, with a gap where a row lacks a number.
+
+    Args:
+        rows: {row: {column: value}}.
+        columns: the columns in their order.
+        label: turns the name of a row or of a column into words.
+    """
+    cells = [
+        (label(row), [format_value(values[name]) if name in values else "" for name in columns])
         for row, values in rows.items()
-    )
-    return f'<div class="wide matrix"><table><tr><th></th>{head}</tr>{body}</table></div>'
+    ]
+    return Matrix([label(name) for name in columns], cells)
 
 
-def part(title: str, *inside: str) -> str:
-    """Return a part of a row, under a heading of its own."""
-    return f'<div class="part"><h3>{html.escape(title)}</h3>{"".join(inside)}</div>'
+def render(title: str, subtitle: str, sections: Sequence[Section]) -> str:
+    """Return the HTML document of the sections."""
+    template = _environment().get_template("page.html")
+    shown = [section for section in sections if section.parts]
+    plotly = _plotly_script() if any(map(_has_chart, shown)) else None
+    return template.render(title=title, subtitle=subtitle, sections=shown, plotly=plotly)
 
 
-def _inside(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return table(value)
-    return "".join(table(item) for item in value)
-
-
-def _nested(value: Any) -> bool:
-    return (isinstance(value, Mapping) and bool(value)) or (
-        isinstance(value, list | tuple) and any(isinstance(item, Mapping) for item in value)
-    )
-
-
-def _number_class(value: Any) -> str:
-    return ' class="number"' if isinstance(value, int | float) and not isinstance(value, bool) else ""
-
-
-def _ends(values: Sequence[Any]) -> tuple[Any, Any]:
-    """The least and the largest of numbers, the first and the last of anything else."""
-    if all(isinstance(value, int | float) and math.isfinite(value) for value in values):
-        return min(values), max(values)
-    return values[0], values[-1]
-
-
-def _value(value: Any) -> str:
+def format_value(value: Any) -> str:
+    """Return a JSON value in words: six significant digits, and the ends of a long list in place of the list."""
     if isinstance(value, float):
         return f"{value:.6g}" if math.isfinite(value) else "undefined"
     if isinstance(value, list | tuple):
         if len(value) > LONGEST_LIST:
             first, last = _ends(value)
-            return f"{len(value)} values, {_value(first)} to {_value(last)}"
-        return ", ".join(_value(item) for item in value) or "none"
+            return f"{len(value)} values, {format_value(first)} to {format_value(last)}"
+        return ", ".join(format_value(item) for item in value) or "none"
     if value is None or isinstance(value, bool):
         return {None: "none", True: "yes", False: "no"}[value]
-    return html.escape(value if isinstance(value, str) else json.dumps(value))
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+@functools.cache
+def _environment() -> Any:
+    """Return the templates' environment, which escapes every value that is put into the markup."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("vae_jax.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals["kind"] = lambda part: type(part).__name__
+    return environment
+
+
+@functools.cache
+def _plotly_script() -> str:
+    """Return plotly's script as base64 of its gzip: 2.0 MB in place of 4.8."""
+    import plotly.offline
+
+    return base64.b64encode(gzip.compress(plotly.offline.get_plotlyjs().encode(), mtime=0)).decode()
+
+
+def _has_chart(part: Part | Section) -> bool:
+    """Return whether a part is a chart or has one inside."""
+    return isinstance(part, Chart) or any(map(_has_chart, getattr(part, "parts", ())))
+
+
+def _with_note(caption: str, note: str) -> str:
+    return f"{caption} ({note})" if note else caption
+
+
+def _blocks(heading: str, tree: Any) -> Iterator[Block]:
+    """Yield the values of a tree, and then those of each tree inside it under its name."""
+    if not isinstance(tree, Mapping):
+        yield Block(heading, [("", format_value(tree), _is_number(tree))])
+        return
+    inside = {name: value for name, value in tree.items() if _is_nested(value)}
+    leaves = {str(name): value for name, value in tree.items() if name not in inside}
+    yield Block(heading, [(name, format_value(value), _is_number(value)) for name, value in leaves.items()])
+    for name, value in inside.items():
+        for item in [value] if isinstance(value, Mapping) else value:
+            yield from _blocks(f"{heading}.{name}" if heading else str(name), item)
+
+
+def _is_nested(value: Any) -> bool:
+    return (isinstance(value, Mapping) and bool(value)) or (
+        isinstance(value, list | tuple) and any(isinstance(item, Mapping) for item in value)
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _ends(values: Sequence[Any]) -> tuple[Any, Any]:
+    """Return the least and the largest of numbers, and the first and the last of other values."""
+    if all(isinstance(value, int | float) and math.isfinite(value) for value in values):
+        return min(values), max(values)
+    return values[0], values[-1]

@@ -1,4 +1,7 @@
-"""Arrays to PNG and GIF: uint8 images [N, H, W, C] laid out on a grid."""
+"""Sheets of images: uint8 images [N, H, W, C] laid out on a grid, and sheets as PNG and GIF files.
+
+The training, the modes and the report draw their pictures here. Sheets inside a page are in `embedding`.
+"""
 
 import io
 import math
@@ -6,16 +9,26 @@ import pathlib
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
 
+from vae_jax.report import row_labels
 from vae_jax.runs import workdir
 
 SMALLEST_SIDE = 64  # pixels; smaller images are enlarged by whole factors so that a person can see them
-LABEL_WIDTH = 64  # pixels left of labelled rows
+GAP = 2  # pixels of white between the images of a sheet
 
 
-def grid(images: np.ndarray, columns: int | None = None, *, gap: int = 2) -> np.ndarray:
-    """Lay out images [N, H, W, C] row by row; returns uint8 [H', W', 3], a white gap in pixels between them."""
+def grid(images: np.ndarray, columns: int | None = None, *, gap: int = GAP) -> np.ndarray:
+    """Return a uint8 sheet [H', W', 3] with images [N, H, W, C] row by row.
+
+    Args:
+        images: uint8, one or more.
+        columns: images in a row; None makes the sheet about as wide as high, counted in images.
+        gap: pixels of white around each image.
+
+    Raises:
+        ValueError: the images are not uint8 [N, H, W, C].
+    """
     images = np.asarray(images)
     if images.ndim != 4 or images.dtype != np.uint8 or not len(images):
         raise ValueError(f"a grid takes uint8 images [N, H, W, C], one or more, not {images.dtype} {images.shape}")
@@ -33,7 +46,7 @@ def grid(images: np.ndarray, columns: int | None = None, *, gap: int = 2) -> np.
 
 
 def beside(originals: np.ndarray, reconstructions: np.ndarray, columns: int = 8) -> np.ndarray:
-    """Lay out pairs: each row of originals with the row of their reconstructions under it."""
+    """Return a sheet of originals [N, H, W, C] in rows, each row with the row of the reconstructions below."""
     rows = []
     for start in range(0, len(originals), columns):
         rows.append(originals[start : start + columns])
@@ -46,18 +59,16 @@ def beside(originals: np.ndarray, reconstructions: np.ndarray, columns: int = 8)
 
 
 def labelled_rows(rows: np.ndarray, labels: Sequence[str]) -> np.ndarray:
-    """Lay out images [R, T, H, W, C], a row a line with its label to the left."""
-    sheet = grid(rows.reshape(-1, *rows.shape[2:]), rows.shape[1])
-    canvas = Image.new("RGB", (sheet.shape[1] + LABEL_WIDTH, sheet.shape[0]), "white")
-    canvas.paste(Image.fromarray(sheet), (LABEL_WIDTH, 0))
-    draw, height = ImageDraw.Draw(canvas), sheet.shape[0] / len(labels)
-    for index, label in enumerate(labels):
-        draw.multiline_text((6, height * (index + 0.5)), label, "black", anchor="lm", spacing=2)
-    return np.asarray(canvas)
+    """Return a uint8 sheet [H', W', 3] of images [R, T, H, W, C]: R rows of T images, each row after its label."""
+    sheet = grid(rows.reshape(-1, *rows.shape[2:]), rows.shape[1], gap=GAP)
+    row_height = (len(sheet) - GAP) // len(rows)
+    margin = row_labels.margin(labels, row_height)
+    foot = np.full((GAP, margin.shape[1], 3), 255, np.uint8)
+    return np.concatenate([np.concatenate([margin, foot]), sheet], 1)
 
 
 def save_gif(path: pathlib.Path, frames: Sequence[np.ndarray], milliseconds: int) -> None:
-    """Write uint8 pictures [H, W, 3] of one size as a GIF without end, whole or not at all."""
+    """Write uint8 pictures [H, W, 3] of one size as a GIF that repeats without end, whole or not at all."""
     first, *rest = [Image.fromarray(frame) for frame in frames]
     buffer = io.BytesIO()
     first.save(buffer, "GIF", save_all=True, append_images=rest, duration=milliseconds, loop=0)
@@ -80,7 +91,7 @@ def save_png(path: pathlib.Path, sheet: np.ndarray) -> None:
 
 
 def to_rgb(images: np.ndarray) -> np.ndarray:
-    """Return three channels [N, H, W, 3]: the first three, or the first one three times."""
+    """Return images [N, H, W, 3]: the first three channels, or the first channel three times where there are fewer."""
     channels = images.shape[-1]
     if channels >= 3:
         return images[..., :3]

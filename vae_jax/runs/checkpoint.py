@@ -161,8 +161,8 @@ def restore_state(manager: ocp.CheckpointManager, like: PyTree, warn: Warn = war
         state = ocp.args.PyTreeRestore(item=target, restore_args=restore_args)
         args = ocp.args.Composite(state=state, checksums=ocp.args.JsonRestore())
         restored = manager.restore(step, args=args)
-        integrity.verify(restored.state, restored.checksums)
-        return restored.state
+        integrity.verify(restored["state"], restored["checksums"])
+        return restored["state"]
 
     return _newest(manager, restore, warn)
 
@@ -212,7 +212,8 @@ def _open(workdir: pathlib.Path, options: ocp.CheckpointManagerOptions) -> ocp.C
             return ocp.CheckpointManager(directory, options=options, handler_registry=registry)
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise errors.UserError(
-            f"{workdir / 'checkpoints'} holds a checkpoint whose metadata cannot be read ({_brief(error)}); move it away"
+            f"{workdir / 'checkpoints'} holds a checkpoint whose metadata cannot be read ({_brief(error)}); "
+            "move that checkpoint away"
         ) from None
 
 
@@ -230,7 +231,7 @@ def _arrays(manager: ocp.CheckpointManager, step: int, stored: PyTree) -> tuple[
     numpy_leaf = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), stored)
     state = ocp.args.PyTreeRestore(item=stored, restore_args=numpy_leaf)
     restored = manager.restore(step, args=ocp.args.Composite(state=state, checksums=ocp.args.JsonRestore()))
-    return restored.state, restored.checksums
+    return restored["state"], restored["checksums"]
 
 
 def _legacy_state(manager: ocp.CheckpointManager, step: int, stored: PyTree, like: PyTree) -> PyTree:
@@ -256,9 +257,11 @@ def _variables(manager: ocp.CheckpointManager, step: int) -> SavedModel:
     state = ocp.args.PyTreeRestore(item=target, restore_args=numpy_leaf, partial_restore=True)
     args = ocp.args.Composite(state=state, config=ocp.args.JsonRestore(), checksums=ocp.args.JsonRestore())
     restored = manager.restore(step, args=args)
-    integrity.verify(restored.state, restored.checksums)
-    fields = legacy_checkpoint.translate(restored.state) if legacy_checkpoint.is_legacy(stored) else restored.state
-    return SavedModel(step, _variables_of({**fields, "params": fields[params]}), restored.config)
+    integrity.verify(restored["state"], restored["checksums"])
+    fields = (
+        legacy_checkpoint.translate(restored["state"]) if legacy_checkpoint.is_legacy(stored) else restored["state"]
+    )
+    return SavedModel(step, _variables_of({**fields, "params": fields[params]}), restored["config"])
 
 
 def _variables_of(fields: Any) -> dict[str, PyTree]:

@@ -9,6 +9,7 @@ import zlib
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import tensorstore
 
@@ -21,16 +22,7 @@ CLAIM_RATIO = 16
 CLAIM_BYTES = 16 * 2**20
 
 # Errors of the system that say nothing of a file's content, and the words of tensorstore, which raises ValueError.
-_OUTSIDE = [
-    errno.EACCES,
-    errno.EPERM,
-    errno.EIO,
-    errno.EMFILE,
-    errno.ENFILE,
-    errno.ENOMEM,
-    errno.ENOTCONN,
-    errno.ESTALE,
-]
+_OUTSIDE = [errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE]
 _OUTSIDE_WORDS = ["PERMISSION_DENIED", "RESOURCE_EXHAUSTED", *map(os.strerror, _OUTSIDE)]
 
 
@@ -38,7 +30,7 @@ def checksums(tree: PyTree) -> dict[str, int]:
     """Return {path of a leaf: crc32 of its bytes, dtype and shape}; a typed key counts as its data."""
     sums = {}
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
-        if isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        if isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
             leaf = jax.random.key_data(leaf)
         array = np.ascontiguousarray(leaf)
         name = jax.tree_util.keystr(path, simple=True, separator="/")

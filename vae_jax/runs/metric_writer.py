@@ -1,4 +1,8 @@
-"""What a run says: metrics.jsonl, TensorBoard, and a progress line. The only room with a metrics backend."""
+"""What a run measures, on disk: metrics.jsonl, latents.jsonl and TensorBoard's files.
+
+This is the only file that imports TensorBoard's library. The line on the terminal is in `progress_line`. The training
+loop uses a `Writer` in the leading process and a `SilentWriter` in the others.
+"""
 
 import contextlib
 import importlib
@@ -8,7 +12,7 @@ import os
 import pathlib
 import sys
 import time
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 
@@ -19,9 +23,14 @@ FLUSH_SECONDS = 10.0  # between flushes of TensorBoard's file, each of which wai
 
 
 class Writer:
-    """Writes scalars and images of one run; on resume, what was written past the step is dropped first.
+    """Writes the scalars and images of one run.
 
-    An OSError (a full disk) may come out of every method; the lines it kept back are written by the next call.
+    Every method may raise OSError, for example when the disk is full. Lines that could not be written then are written
+    by the next call.
+
+    Args:
+        workdir: the run's directory.
+        resumed_at: the step that the run goes on from; what was written of later steps is dropped.
     """
 
     def __init__(self, workdir: pathlib.Path, *, resumed_at: int = 0):
@@ -33,7 +42,10 @@ class Writer:
         self._board = _Board(workdir / "tensorboard", resumed_at + 1)
 
     def write_scalars(self, step: int, split: str, scalars: Scalars) -> None:
-        """Append {"step", "split", name: value} and the same to TensorBoard; non-finite values become null."""
+        """Append a line {"step", "split", name: value} to metrics.jsonl, and the values to TensorBoard.
+
+        JSON has no word for a value that is not finite, so such a value is null in the line.
+        """
         values = {name: float(value) for name, value in scalars.items()}
         finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
         self._lines.write(json.dumps({"step": step, "split": split} | finite) + "\n")
@@ -42,7 +54,12 @@ class Writer:
         self._board.add(step, *(summary.scalar(f"{split}/{name}", value) for name, value in values.items()))
 
     def write_latents(self, step: int, kl: np.ndarray | None) -> None:
-        """Append {"step", "kl": [D]} to latents.jsonl, nats, and the KL's histogram to TensorBoard."""
+        """Append a line {"step", "kl": [D]} to latents.jsonl, and the histogram of the KL to TensorBoard.
+
+        Args:
+            step: the step of the state that was measured.
+            kl: [D], nats, the mean KL of each latent; nothing is written for None or where a value is not finite.
+        """
         if kl is None or not np.isfinite(kl).all():
             return
         with open(self._latents, "a") as lines:
@@ -51,51 +68,47 @@ class Writer:
         self._board.add(step, summary.histogram("kl_per_latent", kl, "auto"))
 
     def write_image(self, step: int, name: str, sheet: np.ndarray) -> None:
-        """Add a picture [H, W, 3] to TensorBoard."""
+        """Add a picture, uint8 [H, W, 3], to TensorBoard."""
         summary = _backend("summary")
         self._board.add(step, summary.image(name, sheet, dataformats="HWC"))
 
     def write_config(self, config: dict[str, Any]) -> None:
-        """Add a configuration, by dotted names, as text and as hyperparameters beside the evaluation's scalars."""
+        """Add a configuration to TensorBoard, as text and as hyperparameters beside the evaluation's scalars.
+
+        Args:
+            config: values by dotted names.
+        """
         summary = _backend("summary")
         plain = {
-            name: value if isinstance(value, bool | int | float | str) else json.dumps(value)
+            name: value if isinstance(value, bool | int | float) else _encodable(value)
             for name, value in config.items()
         }
         text = summary.text("config", f"```\n{json.dumps(config, indent=2)}\n```")
         self._board.add(0, text, *summary.hparams(plain, dict.fromkeys(HPARAM_METRICS, 0.0)))
 
     def close(self) -> None:
+        """Write what is kept back and close the files."""
         with contextlib.closing(self._lines):
             self._board.close()
 
 
 class SilentWriter(Writer):
-    """The writer of a process that leaves writing to another."""
+    """The writer of a process that is not the leader, and writes nothing."""
 
     def __init__(self):
         pass
 
-    def write_scalars(self, step: int, split: str, scalars: Scalars) -> None:
+    def _nothing(self, *_: Any, **__: Any) -> None:
         pass
 
-    def write_latents(self, step: int, kl: np.ndarray | None) -> None:
-        pass
-
-    def write_image(self, step: int, name: str, sheet: np.ndarray) -> None:
-        pass
-
-    def write_config(self, config: dict[str, Any]) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
+    write_scalars = write_latents = write_image = write_config = close = _nothing
 
 
 class _Board:
-    """TensorBoard's event files, written in the caller's thread.
+    """Writes TensorBoard's event files in the caller's thread.
 
-    tensorboardX's SummaryWriter has a thread of its own, which a full disk kills, and a queue that then blocks.
+    The SummaryWriter of tensorboardX writes in a thread of its own. A full disk ends that thread, and the queue that it
+    no longer empties then blocks the run.
     """
 
     def __init__(self, directory: pathlib.Path, purge_step: int):
@@ -105,7 +118,7 @@ class _Board:
         self._flushed = time.monotonic()
 
     def add(self, step: int, *summaries: Any) -> None:
-        """Write an event for each summary. After an error the file may be cut short: the next call begins another."""
+        """Write an event for each summary. An error may leave the file cut short, so the next call begins another."""
         event_pb2 = _backend("proto.event_pb2")
         try:
             if self._file is None:
@@ -124,24 +137,25 @@ class _Board:
             self._file.close()
 
     def _open(self) -> Any:
-        """Begin a file, telling TensorBoard to forget what an earlier one has from `purge_step` on."""
+        """Begin a file that tells TensorBoard to forget what earlier files say of `purge_step` and later steps."""
         event_file_writer, event_pb2 = _backend("event_file_writer"), _backend("proto.event_pb2")
         file = event_file_writer.EventsWriter(str(self._directory / "events"), f".{os.getpid()}.{time.time_ns()}")
         start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
         file.write_event(event_pb2.Event(step=self._purge_step, file_version="brain.Event:2"))
         file.write_event(event_pb2.Event(step=self._purge_step, session_log=start))
-        self._purge_step = sys.maxsize // 2  # a further file of this run purges nothing
+        self._purge_step = sys.maxsize // 2  # a further file of this run makes TensorBoard forget nothing
         return file
 
 
 def _backend(module: str) -> Any:
-    """Import a module of tensorboardX, on first use, and keep it from importing PyTorch.
+    """Return a module of tensorboardX, imported on first use without PyTorch.
 
-    Where PyTorch is installed it would, for arrays of a kind that is none of ours: four seconds, 300 MB.
+    tensorboardX imports PyTorch where it is installed, to accept its tensors, which takes four seconds and 300 MB.
     """
     hidden = "torch" not in sys.modules
     if hidden:
-        sys.modules["torch"] = None  # an import of it fails, which tensorboardX is prepared for
+        # None makes `import torch` fail, which tensorboardX is prepared for.
+        sys.modules["torch"] = None  # pyright: ignore[reportArgumentType]
     try:
         return importlib.import_module(f"tensorboardX.{module}")
     finally:
@@ -149,8 +163,14 @@ def _backend(module: str) -> Any:
             del sys.modules["torch"]
 
 
+def _encodable(value: Any) -> str:
+    """Return a value as text; bytes of a path that are not UTF-8 become question marks."""
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def _drop_lines_after(path: pathlib.Path, step: int) -> None:
-    """Keep the lines up to a step; a last line cut short by a crash goes too."""
+    """Rewrite a file of lines with those up to a step; a last line that a crash cut short is dropped too."""
     if not path.exists():
         return
     from vae_jax.runs import workdir
@@ -163,60 +183,3 @@ def _drop_lines_after(path: pathlib.Path, step: int) -> None:
         except (ValueError, KeyError, TypeError):
             continue
     workdir.write_atomically(path, "".join(f"{line}\n" for line in kept).encode())
-
-
-class Progress:
-    """One live line on a terminal; in a log file, a line of its own each time.
-
-    What finds no room in that file is lost: nothing is worth less than the run.
-    """
-
-    def __init__(self, num_steps: int, steps_per_epoch: float, batch_size: int, stream: TextIO | None = None):
-        self._num_steps, self._steps_per_epoch, self._batch_size = num_steps, steps_per_epoch, batch_size
-        self._stream = stream or sys.stderr
-        self._live = self._stream.isatty()
-        self._start: tuple[float, int] | None = None
-
-    def begin(self, step: int) -> None:
-        """Start the clock, after what must be compiled has been."""
-        self._start = (time.monotonic(), step)
-
-    def update(self, step: int, scalars: Scalars) -> None:
-        """Show step, epoch, images/s, time left, and the objective's main numbers."""
-        terms = [f"{name} {scalars[name]:.2f}" for name in ("loss", "elbo", "kl") if name in scalars]
-        place = f"step {step}/{self._num_steps}  epoch {step / self._steps_per_epoch:.1f}"
-        line = f"{place}  {self._pace(step)}{'  '.join(terms)}"
-        self._write(f"\r\033[K{line}" if self._live else f"{line}\n")
-
-    def say(self, text: str) -> None:
-        """Print a lasting line."""
-        self._write(f"\r\033[K{text}\n" if self._live else f"{text}\n")
-
-    def end(self) -> None:
-        if self._live:
-            self._write("\n")
-
-    def _write(self, text: str) -> None:
-        with contextlib.suppress(OSError):
-            self._stream.write(text)
-            self._stream.flush()
-
-    def _pace(self, step: int) -> str:
-        if self._start is None or step <= self._start[1]:
-            return ""
-        seconds = max(time.monotonic() - self._start[0], 1e-9)
-        rate = (step - self._start[1]) / seconds
-        left = int((self._num_steps - step) / rate)
-        hours, rest = divmod(left, 3600)
-        clock = f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60}:{rest % 60:02d}"
-        return f"{rate * self._batch_size:,.0f} images/s  {clock} left  "
-
-
-class SilentProgress(Progress):
-    """The progress of a process that leaves talking to another."""
-
-    def update(self, step: int, scalars: Scalars) -> None:
-        pass
-
-    def say(self, text: str) -> None:
-        pass

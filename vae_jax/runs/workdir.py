@@ -1,13 +1,19 @@
-"""A run's directory: where things lie in it, its config.json, and one training at a time."""
+"""A run's directory: its path, its files of JSON, and the lock that admits one training at a time.
+
+Checkpoints are in `checkpoint`, and what is logged is in `metric_writer`. Training and every mode use this file.
+"""
 
 import contextlib
-import fcntl
 import json
+import math
 import os
 import pathlib
 import re
+import sys
 from collections.abc import Iterator
 from typing import Any
+
+import filelock
 
 from vae_jax import errors
 from vae_jax.config import Config, serialization
@@ -16,7 +22,7 @@ DEEPEST = 256  # characters that the paths of a run's files may have beyond the 
 
 
 def write_atomically(path: pathlib.Path, data: bytes) -> None:
-    """Write a whole file or none: to a temporary neighbour, flushed to disk, then renamed."""
+    """Write a file whole or not at all: the data go to a temporary file on the disk, which is then renamed."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with open(temporary, "wb") as file:
@@ -29,12 +35,21 @@ def write_atomically(path: pathlib.Path, data: bytes) -> None:
 
 
 def write_json(path: pathlib.Path, tree: Any) -> None:
-    """Write a JSON file, whole or not at all."""
-    write_atomically(path, (json.dumps(tree, indent=2) + "\n").encode())
+    """Write a JSON file, whole or not at all; numbers that are not finite, which JSON has no words for, become null."""
+    write_atomically(path, (json.dumps(finite(tree), indent=2, allow_nan=False) + "\n").encode())
+
+
+def finite(tree: Any) -> Any:
+    """Return a tree of JSON in which None stands for every number that is not finite."""
+    if isinstance(tree, dict):
+        return {name: finite(value) for name, value in tree.items()}
+    if isinstance(tree, list | tuple):
+        return [finite(value) for value in tree]
+    return None if isinstance(tree, float) and not math.isfinite(tree) else tree
 
 
 def read_lines(path: pathlib.Path) -> list[dict[str, Any]]:
-    """Return the objects of a .jsonl file, [] without one; a line cut short by a crash is passed over."""
+    """Return the objects of a .jsonl file, or [] if there is no file; a line that a crash cut short is passed over."""
     lines = []
     for line in path.read_text().splitlines() if path.exists() else ():
         with contextlib.suppress(ValueError):
@@ -43,7 +58,7 @@ def read_lines(path: pathlib.Path) -> list[dict[str, Any]]:
 
 
 def read_evaluation(path: pathlib.Path) -> dict[str, Any]:
-    """Return what is in WORKDIR/evaluation.json, {} without one.
+    """Return what is in WORKDIR/evaluation.json, or {} if there is no such file.
 
     Raises:
         errors.UserError: the file is damaged.
@@ -89,7 +104,7 @@ def create(workdir: str | os.PathLike[str]) -> pathlib.Path:
         with contextlib.suppress(FileNotFoundError):  # a process on another machine may have removed its own
             os.unlink(probe)
     except OSError as error:
-        reason = "is a file" if path.is_file() else f"cannot be written ({error.strerror})"
+        reason = "is a file" if os.path.isfile(path) else f"cannot be written ({error.strerror})"
         raise errors.UserError(f"workdir {workdir} {reason}; choose another --workdir") from None
     return path
 
@@ -133,16 +148,27 @@ def read_config(path: pathlib.Path) -> Config | None:
 
 @contextlib.contextmanager
 def locked(path: pathlib.Path) -> Iterator[None]:
-    """Hold the workdir for one training; the lock goes with the process, however it ends.
+    """Hold the workdir for one training. The lock ends with the process, however the process ends.
+
+    Some file systems have no locks. There a line on standard error says so, and training goes on without.
 
     Raises:
-        errors.UserError: another process is training there.
+        errors.UserError: another process is training there, or WORKDIR/.lock is a file of another user.
     """
-    with open(path / ".lock", "a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise errors.UserError(
-                f"another run is training in {path}; wait for it or choose another --workdir"
-            ) from None
+    lock = filelock.FileLock(path / ".lock", blocking=False, fallback_to_soft=False)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise errors.UserError(f"another run is training in {path}; wait for it or choose another --workdir") from None
+    except PermissionError as error:
+        raise errors.UserError(f"{path / '.lock'} cannot be opened ({error.strerror}); remove the file") from None
+    except OSError as error:
+        print(
+            f"the file system of {path} has no locks ({error.strerror}), so nothing keeps a second training out of it; "
+            "start none there",
+            file=sys.stderr,
+        )
+    try:
         yield
+    finally:
+        lock.release()

@@ -12,8 +12,7 @@ import numpy as np
 
 from vae_jax import devices, errors
 from vae_jax.config import Config, given, rules, serialization
-from vae_jax.data import dataset as datasets
-from vae_jax.data import sources
+from vae_jax.data import in_memory, sources
 from vae_jax.devices import processes
 from vae_jax.evaluation import elbo
 from vae_jax.runs import checkpoint, orbax_noise, workdir
@@ -74,7 +73,7 @@ def train(
             if images is None:
                 dataset = sources.load(config.data)
             else:
-                dataset = _from_array(images, labels, config.data.valid_fraction)
+                dataset = in_memory.from_arrays(config.data, images, labels)
         config = setup.resolve(config, dataset)
         mesh = devices.make_mesh()
         devices.check_devices(config.parallel, config.data.batch_size, mesh)
@@ -94,16 +93,6 @@ def train(
         if processes.leads():
             workdir.write_json(path / "config.json", serialization.to_json(config))
         return _loop(run, state, interrupt, began)
-
-
-def _from_array(images: np.ndarray, labels: np.ndarray | None, valid_fraction: float) -> datasets.Dataset:
-    if images.dtype != np.uint8 or images.ndim != 4:
-        raise errors.UserError(f"images must be a uint8 array [N, H, W, C], not {images.dtype} {images.shape}")
-    split = {"image": images} if labels is None else {"image": images, "label": np.asarray(labels)}
-    if labels is not None and len(split["label"]) != len(images):
-        raise errors.UserError(f"labels must have one row for each of the {len(images)} images, not {len(labels)}")
-    train_split, valid_split = datasets.hold_out(split, valid_fraction)
-    return datasets.make_dataset("array", {"train": train_split, "valid": valid_split})
 
 
 def _due(before: int, after: int, every: int) -> bool:

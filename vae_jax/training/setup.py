@@ -78,8 +78,9 @@ def resolve(config: Config, dataset: Dataset) -> Config:
         )
     with config.unlocked():
         config.model.image_shape = shape
-        if config.data.dir:
-            config.data.dir = os.path.abspath(os.path.expanduser(config.data.dir))
+        for field in ("dir", "split_file"):
+            if config.data[field]:
+                config.data[field] = os.path.abspath(os.path.expanduser(config.data[field]))
     return config
 
 

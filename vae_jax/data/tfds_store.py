@@ -1,7 +1,7 @@
-"""A data set that TFDS has prepared, as a store of encoded images, read without TensorFlow.
+"""A data set that TensorFlow Datasets has prepared, as a store of encoded images, read without TensorFlow.
 
-Both of TFDS's usual file formats hold the same serialised examples, so only the record layer differs here, and
-images reach our own decoder still encoded.
+Both usual file formats of TFDS hold the same serialised examples, so only the reading of records differs between them.
+Images reach `vae_jax.data.images` still encoded. `vae_jax.data.tfds` finds and prepares data sets.
 """
 
 import os
@@ -14,7 +14,7 @@ from vae_jax import errors
 from vae_jax.data import images, stores
 
 
-class Prepared:
+class TfdsStore:
     """The store of a prepared data set, whose images are named "split/position"."""
 
     def __init__(self, path: str | os.PathLike):
@@ -62,6 +62,7 @@ class Prepared:
         return [stores.file_identity(p) for p in sorted(Path(self.spec["path"]).iterdir()) if p.is_file()]
 
     def read(self, name: str) -> tuple[bytes, dict]:
+        """Return the encoded image of "split/position", its label and its factors. See `stores.Store`."""
         split, _, position = name.partition("/")
         if split not in self._records:
             paths = [str(p) for p in self._info.splits[split].filepaths]

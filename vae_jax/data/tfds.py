@@ -1,5 +1,9 @@
-"""TFDS image data sets: prepared ones are read as they lie, others downloaded and prepared with TensorFlow."""
+"""The source "tfds:NAME": a data set of TensorFlow Datasets.
 
+A prepared data set is read in place (`vae_jax.data.tfds_store`); others are downloaded and prepared with TensorFlow.
+"""
+
+import dataclasses
 import importlib.util
 import os
 import re
@@ -10,22 +14,22 @@ import urllib.request
 from pathlib import Path
 
 from vae_jax import errors
-from vae_jax.data import cache, dataset, images, progress
-from vae_jax.data.prepared import Prepared
+from vae_jax.data import build, cache, dataset, holdout, images, progress
+from vae_jax.data.tfds_store import TfdsStore
 
 _PROBE_SECONDS = 3.0
 _SPLITS = {"train": ("train",), "valid": ("validation", "valid", "val", "dev"), "test": ("test",)}
 
 
 class Unavailable(errors.UserError):
-    """The data set is not prepared, and cannot be now."""
+    """The data set is not prepared, and cannot be prepared now."""
 
 
 def load(name: str, data, recipe: images.Recipe, report: progress.Report | None = None) -> dataset.Dataset:
-    """`tfds:NAME`, NAME being name, name/config, name:version or name/config:version.
+    """Return the data set NAME, which is name, name/config, name:version or name/config:version.
 
     Raises:
-        UserError: unknown, unavailable or without images.
+        UserError: the data set is unknown, unavailable or without images.
     """
     return load_prepared(name, find_or_prepare(name, data.dir), data, recipe, report)
 
@@ -33,11 +37,11 @@ def load(name: str, data, recipe: images.Recipe, report: progress.Report | None 
 def load_prepared(
     name: str, path: Path, data, recipe: images.Recipe, report: progress.Report | None = None
 ) -> dataset.Dataset:
-    """The data set whose dataset_info.json lies in `path`."""
-    store = Prepared(path)
-    recipe = images.Recipe(recipe.crop, recipe.size, enlarge=store.fixed_size)
+    """Return the data set whose dataset_info.json lies in `path`."""
+    store = TfdsStore(path)
+    recipe = dataclasses.replace(recipe, enlarge=store.fixed_size)
 
-    def plan() -> cache.Plan:
+    def plan() -> build.Plan:
         groups = {}
         for split, known_as in _SPLITS.items():
             own = next((n for n in known_as if n in store.sizes), None)
@@ -47,23 +51,27 @@ def load_prepared(
             raise errors.UserError(f"tfds:{name} has no split 'train', only {sorted(store.sizes)}")
         hold_out = "valid" not in groups
         if hold_out:
-            groups["train"] = [groups["train"][i] for i in dataset.holdout_order(len(groups["train"]))]
-        return cache.Plan(
+            groups["train"] = [groups["train"][i] for i in holdout.holdout_order(len(groups["train"]))]
+        unused = sorted(store.sizes.keys() - {group[0].partition("/")[0] for group in groups.values() if group})
+        said = [f"not used of tfds:{name}: the split {split} ({store.sizes[split]:,} images)" for split in unused]
+        return build.Plan(
             store,
             groups,
             sum(size for _, size, _ in store.files()),
             labels=lambda: ({}, store.label_names),
+            said=tuple(said),
             hold_out=hold_out,
+            published=True,
         )
 
     return cache.fetch(data, f"tfds-{name}", [str(path), store.files()], recipe, plan, report)
 
 
 def find_or_prepare(name: str, data_dir: str) -> Path:
-    """The directory of a prepared data set, preparing it if need be.
+    """Return the directory of a prepared data set, after preparing it where it is not prepared.
 
     Raises:
-        Unavailable: not there, and no TensorFlow, no network, or a failed download.
+        Unavailable: it is not prepared, and there is no TensorFlow or no network, or its download fails.
     """
     own = [Path(data_dir).expanduser()] if data_dir else []
     default = Path(os.environ.get("TFDS_DATA_DIR") or Path.home() / "tensorflow_datasets")
@@ -75,7 +83,7 @@ def find_or_prepare(name: str, data_dir: str) -> Path:
 
 
 def find(name: str, root: Path) -> Path | None:
-    """The newest prepared version of `name` below `root`, or `root` itself if it is one."""
+    """Return the newest prepared version of `name` below `root`, or `root` itself if that is a prepared data set."""
     if (root / "dataset_info.json").is_file():
         return root
     name, _, version = name.partition(":")
@@ -114,7 +122,7 @@ def _prepare(name: str, root: Path) -> Path:
 
 
 def answers(host: str, port: int = 443) -> bool:
-    """Whether a connection to `host` (or to the proxy on the way) opens within seconds."""
+    """Return whether a connection to `host` (or to the proxy on the way) opens within seconds."""
     proxy = urllib.request.getproxies().get("https")
     if proxy and not urllib.request.proxy_bypass(host):
         parts = urllib.parse.urlsplit(proxy if "//" in proxy else f"//{proxy}")

@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 
 from vae_jax import errors
-from vae_jax.data import sources, stock
-from vae_jax.data.prepared import Prepared
+from vae_jax.data import sources
+from vae_jax.data import tfds as tfds_source
+from vae_jax.data.tfds_store import TfdsStore
 
 tfds = pytest.importorskip("tensorflow_datasets")
 
@@ -104,7 +105,7 @@ def test_prepared_data_are_read_without_tensorflow(prepared, tmp_path, data_conf
         assert (split["label"].dtype, split["factors"].dtype) == (np.int32, np.float32)
     seen = np.concatenate([data.train["factors"], data.valid["factors"]])[:, 0]
     assert sorted(seen) == list(range(20))
-    store = Prepared(stock.find("levels", root))
+    store = TfdsStore(tfds_source.find("levels", root))
     order = np.random.default_rng(0).permutation(20)
     assert seen.tolist() == [store.read(f"train/{i}")[1]["factors"][0] for i in order]
     assert sorted(data.test["factors"][:, 0]) == [100, 101, 102, 103]
@@ -121,15 +122,15 @@ def test_celeba_falls_back_to_prepared_tfds(prepared, data_config, monkeypatch, 
 
 def test_names_versions_and_roots(prepared, tmp_path):
     home = prepared / "levels" / "1.2.0"
-    assert stock.find("levels", prepared) == home
-    assert stock.find("levels:1.2.0", prepared) == home
-    assert stock.find("levels:9.9.9", prepared) is None
-    assert stock.find("anything", home) == home
-    assert stock.find("nonsuch", prepared) is None
+    assert tfds_source.find("levels", prepared) == home
+    assert tfds_source.find("levels:1.2.0", prepared) == home
+    assert tfds_source.find("levels:9.9.9", prepared) is None
+    assert tfds_source.find("anything", home) == home
+    assert tfds_source.find("nonsuch", prepared) is None
     for version in ("1.10.0", "1.9.0"):
         (tmp_path / "a" / version).mkdir(parents=True)
         (tmp_path / "a" / version / "dataset_info.json").write_text("{}")
-    assert stock.find("a", tmp_path).name == "1.10.0"
+    assert tfds_source.find("a", tmp_path).name == "1.10.0"
 
 
 def test_damaged_information_and_parquet_are_the_users(prepared, tmp_path, data_config):
@@ -156,28 +157,28 @@ def test_damaged_records_are_skipped(prepared, tmp_path, data_config, capsys):
 
 def test_without_tensorflow_the_extra_is_named(tmp_path, data_config, monkeypatch):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
-    monkeypatch.setattr(stock.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(tfds_source.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(errors.UserError, match=r"pip install -e '.\[tfds\]'"):
         sources.load(data_config(source="tfds:mnist"))
 
 
 def test_a_name_that_tfds_does_not_know(tmp_path, data_config, monkeypatch):
-    monkeypatch.setattr(stock.importlib.util, "find_spec", lambda name: True)
+    monkeypatch.setattr(tfds_source.importlib.util, "find_spec", lambda name: True)
     with pytest.raises(errors.UserError, match="knows no data set 'mnits'") as mistake:
         sources.load(data_config(source="tfds:mnits", dir=str(tmp_path)))
     assert "\n" not in str(mistake.value)
 
 
 def test_the_probe_answers_within_seconds(monkeypatch, never_answers):
-    monkeypatch.setattr(stock.urllib.request, "getproxies", dict)
+    monkeypatch.setattr(tfds_source.urllib.request, "getproxies", dict)
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        assert stock.answers("127.0.0.1", port)
-        monkeypatch.setattr(stock.urllib.request, "getproxies", lambda: {"https": f"http://127.0.0.1:{port}"})
-        assert stock.answers("host.invalid")
-    assert not stock.answers("127.0.0.1", port)
-    monkeypatch.setattr(stock.socket, "create_connection", never_answers)
-    monkeypatch.setattr(stock, "_PROBE_SECONDS", 0.1)
+        assert tfds_source.answers("127.0.0.1", port)
+        monkeypatch.setattr(tfds_source.urllib.request, "getproxies", lambda: {"https": f"http://127.0.0.1:{port}"})
+        assert tfds_source.answers("host.invalid")
+    assert not tfds_source.answers("127.0.0.1", port)
+    monkeypatch.setattr(tfds_source.socket, "create_connection", never_answers)
+    monkeypatch.setattr(tfds_source, "_PROBE_SECONDS", 0.1)
     start = time.monotonic()
-    assert not stock.answers("127.0.0.1", port)
+    assert not tfds_source.answers("127.0.0.1", port)
     assert time.monotonic() - start < 5
