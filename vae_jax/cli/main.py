@@ -6,7 +6,7 @@ import pathlib
 import sys
 
 from vae_jax import cli, errors
-from vae_jax.cli import help, parse
+from vae_jax.cli import help, output, parse, signals
 from vae_jax.devices import host_memory, startup
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -24,26 +24,42 @@ def main(argv: list[str] | None = None) -> int:
     """
     argv = sys.argv if argv is None else argv
     program, words = pathlib.Path(argv[0]).name, argv[1:]
+    with output.tolerant(), signals.raising():
+        return _exit_code(program, words)
+
+
+def _exit_code(program: str, words: list[str]) -> int:
+    """Run the command, turn the errors that are no faults of this code into one line each, and return the exit code."""
     try:
-        if help.wanted(words):
-            print(help.text(program, words))
-            return 0
-        command = parse.parse(words)
-        startup.keep_compiled_programs(_cache_directory() / "compiled")
-        host_memory.keep_freed_pages()
-        cli.run(command.mode, command.workdir, command.options)
+        _run(program, words)
     except errors.UserError as error:
-        print(f"{program}: {error}", file=sys.stderr)
-        return 2
+        return _end(program, str(error), 2)
     except errors.Diverged as error:
-        print(f"{program}: diverged: {error}", file=sys.stderr)
-        return 3
+        return _end(program, f"diverged: {error}", 3)
+    except signals.Stopped as error:
+        return _end(program, "stopped before the end; every file that was written is whole", error.exit_code)
+    except errors.Interrupted as error:  # of a training, which has said where it stopped
+        return error.exit_code
     except OSError as error:
         if error.errno not in NO_ROOM:
             raise
-        print(f"{program}: no room to write ({error}); make some and run the same command again", file=sys.stderr)
-        return 2
+        return _end(program, f"no room to write ({error}); make some and run the same command again", 2)
     return 0
+
+
+def _run(program: str, words: list[str]) -> None:
+    if help.wanted(words):
+        print(help.text(program, words))
+        return
+    command = parse.parse(words)
+    startup.keep_compiled_programs(_cache_directory() / "compiled")
+    host_memory.keep_freed_pages()
+    cli.run(command.mode, command.workdir, command.options)
+
+
+def _end(program: str, line: str, code: int) -> int:
+    print(f"{program}: {line}", file=sys.stderr)
+    return code
 
 
 def _cache_directory() -> pathlib.Path:
