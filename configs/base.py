@@ -56,6 +56,10 @@ def get_config() -> Config:
     model.latents = Config({"name": "gaussian"})  # gaussian | deterministic (a code without noise)
     model.prior = Config({"name": "standard_normal", "std": 1.0})  # p(z): N(0, std^2 I)
     model.critic = Config({"name": "none", "hidden_dims": (1000,) * 6})  # none | code (factor's)
+    model.encoder = ""  # "my_module:MyEncoder": a linen module of your own, images -> features; "" is the tower's
+    model.encoder_options = Config()  # its keywords
+    model.decoder = ""  # "my_module:MyDecoder": z -> [B, H, W, channels]; "" is the tower's
+    model.decoder_options = Config()  # its keywords
     model.norm = "batch"  # batch | group | none
     model.activation = "leaky_relu"  # leaky_relu | relu | gelu | silu | tanh | elu
 

@@ -4,6 +4,7 @@ import math
 
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from vae_jax.configs import base
 from vae_jax.training import optimizers
@@ -90,3 +91,25 @@ def test_a_discriminator_has_its_own_adam():
     mean = (0.5 * 0.5 - 0.5) / (1 - 0.5**2)
     np.testing.assert_allclose(updates["discriminator"]["weight"], [-0.1 * mean] * 2, rtol=1e-4)
     np.testing.assert_allclose(updates["encoder"]["weight"], [-1.5, -2.0])
+
+
+@pytest.mark.parametrize("step", [1, 100, 200])
+@pytest.mark.parametrize("schedule", ["constant", "exponential", "stages"])
+def test_a_schedule_that_does_not_follow_the_length_does_not_jump(schedule, step):
+    stored, asked = (config(num_steps=steps, **{"optimizer.schedule": schedule}) for steps in (200, 400))
+    assert optimizers.describe_jump(stored, asked, step, 640) is None
+
+
+def test_a_cosine_that_is_extended_jumps():
+    stored, asked = (config(num_steps=steps, **{"optimizer.schedule": "cosine"}) for steps in (200, 400))
+    rates = [0.25 * (1 + math.cos(math.pi * 199 / length)) for length in (200, 400)]
+    line = optimizers.describe_jump(stored, asked, 200, 640)
+    assert f"from {rates[0]:.2g} to {rates[1]:.2g} at step 200" in line and "200 steps and is now over 400" in line
+    assert "\n" not in line and "--init_from" in line
+    assert optimizers.describe_jump(stored, stored, 200, 640) is None
+    assert optimizers.describe_jump(stored, asked, 0, 640) is None  # nothing is trained yet
+
+
+def test_a_cosine_over_epochs_follows_the_number_of_images():
+    stored, asked = (config(num_epochs=epochs, **{"optimizer.schedule": "cosine"}) for epochs in (20, 40))
+    assert "over 200 steps and is now over 400" in optimizers.describe_jump(stored, asked, 200, 640)

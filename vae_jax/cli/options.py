@@ -35,6 +35,9 @@ class Train(Options):
 
     config: Any = None  # the configuration, made of --config and the overrides
     init_from: str | None = flag(None, values.path, "Another run's directory, whose weights a new run starts from.")
+    accept_new_data: bool = flag(
+        False, bool, "Go on although the run's data have changed; no image that was held out is trained on."
+    )
     coordinator: str | None = flag(
         None, values.text, "HOST:PORT of process 0, where the cluster does not say; see docs/scaling.md."
     )

@@ -18,7 +18,7 @@ from vae_jax.devices.runner import Runner
 from vae_jax.evaluation import elbo
 from vae_jax.losses.objectives import Objective
 from vae_jax.runs import checkpoint, integrity, metric_writer, progress_line, workdir
-from vae_jax.training import train_state
+from vae_jax.training import optimizers, train_state
 from vae_jax.training.parts import make_keys, make_parts, make_runner, open_state
 
 OnMetrics = Callable[[int, str, dict[str, float]], None]
@@ -42,13 +42,19 @@ class Run(NamedTuple):
     on_metrics: OnMetrics | None = None  # called with (step, split, metrics)
 
 
+def has_checkpoint(path: pathlib.Path) -> bool:
+    """Return whether there is a checkpoint in the directory that a run goes on from."""
+    directory = path / "checkpoints"
+    return directory.is_dir() and any(saved.name.isdigit() for saved in directory.iterdir())
+
+
 def check_same_run(stored: Config, asked: Config, path: pathlib.Path) -> None:
     """Refuse a configuration other than the directory's, by its fields, once there is a checkpoint to go on from.
 
     Raises:
         errors.UserError: names the fields.
     """
-    if not any(saved.name.isdigit() for saved in (path / "checkpoints").glob("*")):
+    if not has_checkpoint(path):
         return
     given.check_same(stored, asked, path)
     asked = asked.copy_and_resolve_references()
@@ -120,6 +126,9 @@ def open_run(
     step = int(state.step)
     if begun:
         progress.say(f"resuming {path} at step {step}")
+        jump = optimizers.describe_jump(workdir.read_config(path) or config, config, step, number)
+        if jump is not None:
+            progress.say(jump)
     if step > num_steps:
         raise errors.UserError(
             f"{path} is at step {step}, past the {num_steps} asked for; ask for more, or use another --workdir"
