@@ -15,7 +15,7 @@ import numpy as np
 
 from vae_jax.distributions import LOG_2PI, prior_of
 from vae_jax.inference.chunks import pad
-from vae_jax.losses import bounds
+from vae_jax.losses.importance import distortion_of_samples
 
 PIXELS_PER_CALL = 2**22  # pixel values decoded in one call, which bounds its memory
 DECODES_PER_CALL = 2048
@@ -52,7 +52,7 @@ def log_weights(
 
     samples = step + jnp.arange(num_samples)
     z = jax.vmap(jax.vmap(draw, (0, 0, None)), (None, None, 0))(posterior, batch["index"], samples)  # [K, B, D]
-    distortion = bounds.distortion_of_samples(vae, batch["image"], z, reconstruction)
+    distortion = distortion_of_samples(vae, batch["image"], z, reconstruction)
     log_w = prior_of(vae, posterior).log_prob(z) - posterior.log_prob(z) - distortion
     return log_w.mean(), {"log_w": log_w}
 
