@@ -1,18 +1,30 @@
-"""KL divergences with a closed form: a literal table of pairs. A new pair is one line here."""
+"""The KL divergences that have a closed form, as a table of pairs of distributions.
+
+The formulas stand beside the distributions; a new pair is one line in the table. `latents.draw` uses a sample where the
+table has no entry.
+"""
 
 from collections.abc import Callable
 from typing import Any
 
-import jax
+from jaxtyping import Array, Float
 
 from vae_jax.distributions.gaussian import Gaussian, kl_gaussian_gaussian
 
-CLOSED_FORMS: dict[tuple[type, type], Callable[[Any, Any], jax.Array]] = {
+CLOSED_FORMS: dict[tuple[type, type], Callable[[Any, Any], Float[Array, "B G"]]] = {
     (Gaussian, Gaussian): kl_gaussian_gaussian,
 }
 
 
-def kl_divergence(q: Any, p: Any) -> jax.Array | None:
-    """Return KL(q || p) in nats, [B, G], for G latents, positions or levels; None for a pair without a closed form."""
+def kl_divergence(q: Any, p: Any) -> Float[Array, "B G"] | None:
+    """Return KL(q || p) of each latent in nats, or None for a pair without a closed form.
+
+    Args:
+        q: a posterior.
+        p: a prior.
+
+    Returns:
+        [B, G] for G latents, positions or levels.
+    """
     closed_form = CLOSED_FORMS.get((type(q), type(p)))
     return None if closed_form is None else closed_form(q, p)
