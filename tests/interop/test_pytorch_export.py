@@ -20,7 +20,7 @@ def variables():
 
 def test_weights_out_and_in_again_are_the_same(variables):
     state = interop.to_pytorch(MODEL, variables)
-    model, again = interop.pytorch(state, (-1.0, 1.0), image_shape=MODEL.image_shape)
+    model, again = interop.from_pytorch(state, (-1.0, 1.0), image_shape=MODEL.image_shape)
     assert model == MODEL
     assert jax.tree.structure(again) == jax.tree.structure(variables)
     jax.tree.map(np.testing.assert_array_equal, again, variables)
