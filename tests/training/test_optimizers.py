@@ -10,6 +10,7 @@ from vae_jax.configs import base
 from vae_jax.training import optimizers
 
 PARAMS = {"weight": jnp.array([1.0, -2.0], jnp.float32)}
+ONE_PLAYER = {"vae": ("weight",)}
 GRADIENT = {"weight": jnp.array([3.0, 4.0], jnp.float32)}
 
 
@@ -53,7 +54,7 @@ def test_warm_up_is_a_factor_that_grows_linearly_from_zero():
 
 def update(gradient=GRADIENT, **fields):
     made = config(**fields)
-    tx = optimizers.make_optimizer(made, optimizers.make_schedule(made, 10.0, 100))
+    tx = optimizers.make_optimizer(made, optimizers.make_schedule(made, 10.0, 100), ONE_PLAYER)
     return np.asarray(tx.update(gradient, tx.init(PARAMS), PARAMS)[0]["weight"])
 
 
@@ -66,7 +67,7 @@ def test_updates_are_those_of_the_optimisers():
     np.testing.assert_allclose(decayed, wide - 0.5 * 0.1 * np.array([1.0, -2.0]), rtol=1e-5)
     # One after the other a schedule's, not its first value's.
     later = config(**{"optimizer.name": "sgd", "optimizer.schedule": "cosine"})
-    tx = optimizers.make_optimizer(later, optimizers.make_schedule(later, 10.0, 1))
+    tx = optimizers.make_optimizer(later, optimizers.make_schedule(later, 10.0, 1), ONE_PLAYER)
     _, state = tx.update(GRADIENT, tx.init(PARAMS), PARAMS)
     np.testing.assert_allclose(tx.update(GRADIENT, state, PARAMS)[0]["weight"], [0.0, 0.0], atol=1e-7)
 
@@ -79,9 +80,10 @@ def test_gradients_are_clipped_by_their_global_norm_before_the_update():
     np.testing.assert_allclose(small, [-0.5 * 0.6 / 1.6, -0.5 * 0.8 / 1.8], rtol=1e-4)
 
 
-def test_a_discriminator_has_its_own_adam():
-    made = config(**{"objective.name": "factor", "objective.discriminator.learning_rate": 0.1, "optimizer.name": "sgd"})
-    tx = optimizers.make_optimizer(made, optimizers.make_schedule(made, 10.0, 100))
+def test_a_critic_has_its_own_adam():
+    made = config(**{"optimizer.critic.learning_rate": 0.1, "optimizer.name": "sgd"})
+    players = {"vae": ("encoder",), "critic": ("discriminator",)}
+    tx = optimizers.make_optimizer(made, optimizers.make_schedule(made, 10.0, 100), players)
     params = {"encoder": PARAMS, "discriminator": PARAMS}
     state = tx.init(params)
     for sign in (1.0, -1.0):

@@ -166,7 +166,7 @@ class Report(Images):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Compare(Options):
-    """Write comparison.md and comparison.svg: several runs side by side. --workdir lists them: runs/a,runs/b."""
+    """Write comparison.md and comparison.html: several runs side by side. --workdir lists them: runs/a,runs/b."""
 
 
 MODES: dict[str, type[Options]] = {

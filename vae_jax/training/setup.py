@@ -85,6 +85,7 @@ def resolve(config: Config, dataset: Dataset) -> Config:
         )
     with config.unlocked():
         config.model.image_shape = shape
+        config.data.label_names = tuple(map(str, dataset.label_names))
         for field in ("dir", "split_file"):
             if config.data[field]:
                 config.data[field] = os.path.abspath(os.path.expanduser(config.data[field]))
