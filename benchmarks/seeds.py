@@ -21,6 +21,7 @@ import numpy as np
 from vae_jax import models
 from vae_jax.config import build
 from vae_jax.configs import binarized_mnist
+from vae_jax.data import batches
 from vae_jax.training import optimizers, train_state, train_step
 
 
@@ -39,7 +40,7 @@ def make(num_samples: int) -> tuple[Callable[[int], Any], Callable[..., Any]]:
         key = jax.random.key(seed)
         return train_state.create_state(models.init(model, key), tx, key, ema=False)
 
-    return state_of, train_step.make_train_call(step_fn, build.make_prepare(config, flip=False))
+    return state_of, train_step.make_train_call(step_fn, batches.make_prepare(model, flip=False))
 
 
 def measure(num_seeds: int, num_samples: int, rounds: int) -> dict[str, list[float]]:

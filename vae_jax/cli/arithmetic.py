@@ -63,14 +63,14 @@ def rows(
         raise errors.UserError(f"{loaded.name} has no labels, and --mode arithmetic needs them")
     labels = np.asarray(loaded.train["label"])[codes.chosen(len(loaded.train["image"]))]
     mine = np.asarray(split["label"])
-    known = changes(np.asarray(training.mean), labels, mine, loaded.label_names)
+    known = changes(np.asarray(training.mode()), labels, mine, loaded.label_names)
     known = [change for change in known if change.starts.any()][:num]
     if not known:
         raise errors.UserError(
             f"the labels of {loaded.name} are neither classes nor attributes that differ between images"
         )
     first = np.stack([split["image"][change.starts.argmax()] for change in known])
-    start = sampling.encode(found.model, found.variables, first).mean
+    start = sampling.mode_of(found.model, found.variables, first)
     along = REACH * np.linspace(0.0, 1.0, NUM_POINTS)[None, :, None]
     z = start[:, None] + along * np.stack([change.direction for change in known])[:, None]
     images = sampling.decode(found.model, found.variables, z.reshape(-1, z.shape[-1]))

@@ -10,9 +10,9 @@ import numpy as np
 from vae_jax.cli import images as cli_images
 from vae_jax.cli.options import Evaluate
 from vae_jax.config import build
-from vae_jax.data import dataset
+from vae_jax.data import batches, dataset
 from vae_jax.evaluation.inputs import inputs
-from vae_jax.inference import priors, stored_priors
+from vae_jax.inference import stored_priors
 from vae_jax.random import fold_in_name
 from vae_jax.runs import restore
 
@@ -25,11 +25,11 @@ class Subject(NamedTuple):
     objective: Any
     split: dataset.Split
     others: dataset.Dataset | None  # the run's data, unless the images are the user's own
-    prior: priors.Prior  # of --prior
+    prior: Any  # of --prior; None is the model's own
     key: jax.Array
 
     def prepare(self, images: jax.Array, key: jax.Array) -> jax.Array:
-        return build.make_prepare(self.found.config, flip=False)(images, key)
+        return batches.make_prepare(self.found.model, flip=False)(images, key)
 
     def inputs(self, num: int | None = None) -> Iterator[np.ndarray]:
         """The images, or a fixed random `num` of them, as the model takes them; the same draws of noise every time."""

@@ -5,7 +5,7 @@ import numpy as np
 from vae_jax import errors
 from vae_jax.cli import images as cli_images
 from vae_jax.cli.options import Interpolate
-from vae_jax.inference import sampling
+from vae_jax.inference import paths, sampling
 from vae_jax.report import pictures
 from vae_jax.runs import restore
 
@@ -26,6 +26,6 @@ def run(path: str, options: Interpolate, say: restore.Say = print) -> None:
     if len(originals) % 2:
         say(f"{len(originals)} images make {pairs} pairs; the last image is left out")
     first, second = originals[: 2 * pairs : 2], originals[1 : 2 * pairs : 2]
-    rows = sampling.interpolate(model, variables, first, second, path=sampling.PATHS[options.interpolation])
+    rows = sampling.interpolate(model, variables, first, second, path=paths.PATHS[options.interpolation])
     images = rows.reshape(-1, *rows.shape[2:])
     cli_images.write_images(path, "interpolations", images, pictures.grid(images, columns=rows.shape[1]), say)

@@ -1,6 +1,7 @@
 """--mode sample: images decoded from the prior, or from a density fitted to the codes of the training images."""
 
 import pathlib
+from typing import Any
 
 import jax
 import numpy as np
@@ -10,7 +11,7 @@ from vae_jax.cli import images as cli_images
 from vae_jax.cli.options import Sample
 from vae_jax.config import Config
 from vae_jax.evaluation import neighbours
-from vae_jax.inference import priors, sampling, stored_priors
+from vae_jax.inference import sampling, stored_priors
 from vae_jax.random import fold_in_name
 from vae_jax.report import pictures
 from vae_jax.runs import restore
@@ -68,13 +69,13 @@ def _write_nearest(path: str, images: np.ndarray, config: Config, options: Sampl
     say(line)
 
 
-def _readjusted(
-    found: restore.RestoredRun, prior: priors.Prior, temperature: float, key: jax.Array
-) -> restore.RestoredRun:
+def _readjusted(found: restore.RestoredRun, prior: Any, temperature: float, key: jax.Array) -> restore.RestoredRun:
     """Return the run with BatchNorm's statistics computed from latents of the prior."""
     if not found.variables.get("batch_stats"):
         raise errors.UserError("--readjust_bn: this model has no BatchNorm; leave it out")
     number, size = READJUSTING
-    z = priors.sample(prior, fold_in_name(key, "readjust"), number * size, temperature=temperature)
-    batches = z.reshape(number, size, -1)
+    model, variables, _ = found
+    key = fold_in_name(key, "readjust")
+    z = sampling.latents(model, variables, key, number * size, temperature=temperature, prior=prior)
+    batches = np.asarray(z).reshape(number, size, -1)
     return found._replace(variables=models.readjust(found.model, found.variables, batches))

@@ -26,7 +26,7 @@ def run(path: str, options: Traverse, say: restore.Say = print) -> None:
     found = restore.restore(path, options.checkpoint, say, allow_import=options.allow_import)
     image = np.asarray(cli_images.images_of(found.config, options)["image"][:1])
     training = codes.training_codes(found, cli_images.training_images(found.config, options))
-    use = codes.usage(training)
+    use = codes.usage(training, found.model.prior())
     say(f"{use.active.sum()} of {len(use.order)} latents are active")
     if not use.active.any():
         say("the posterior has collapsed; the latents with the largest KL are shown")
@@ -57,7 +57,7 @@ def rows(
     """
     chosen = use.order[use.active[use.order]] if use.active.any() else use.order[:NUM_INACTIVE]
     chosen = chosen[:num]
-    start = sampling.encode(found.model, found.variables, image).mean[0]
+    start = sampling.mode_of(found.model, found.variables, image)[0]
     steps = REACH * np.linspace(-1.0, 1.0, NUM_POINTS)
     values = use.mean[chosen, None] + use.std[chosen, None] * steps
     moved = sampling.traverse(found.model, found.variables, start, chosen, values)

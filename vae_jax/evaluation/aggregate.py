@@ -44,7 +44,7 @@ def kl_split(key: jax.Array, posterior: Gaussian) -> dict[str, float]:
     z = posterior.sample(key)
     joint, marginals = log_densities(np.asarray(z), posterior)
     conditional = np.asarray(posterior.log_prob(z), np.float64)
-    prior = np.asarray(standard_normal(posterior).log_prob(z), np.float64)
+    prior = np.asarray(standard_normal(posterior.mean).log_prob(z), np.float64)
     factorised = marginals.sum(-1)
     return {
         "mutual_information": float((conditional - joint).mean()),

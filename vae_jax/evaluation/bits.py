@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vae_jax.losses.reconstruction import LIKELIHOODS
+from vae_jax.distributions import LIKELIHOODS
 
 
 class Bits(NamedTuple):
@@ -32,9 +32,7 @@ def bits_of(likelihood: str, data_range: tuple[float, float], *, dequantize: boo
     """
     low, high = data_range
     if likelihood not in LIKELIHOODS:
-        return Bits(None, "whether a likelihood of one's own is a density or a mass is not known here")
-    if not LIKELIHOODS[likelihood].normalised:
-        return Bits(None, f"{likelihood} is not a likelihood")
+        return Bits(None, f"{likelihood} is not a likelihood of the table in `distributions`")
     if likelihood == "bernoulli":
         if binary:
             return Bits(0.0, "of binary values")

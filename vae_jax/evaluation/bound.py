@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vae_jax.distributions import LOG_2PI
+from vae_jax.distributions import LOG_2PI, prior_of
 from vae_jax.inference.chunks import pad
 from vae_jax.losses import bounds
 
@@ -52,7 +52,8 @@ def log_weights(
 
     samples = step + jnp.arange(num_samples)
     z = jax.vmap(jax.vmap(draw, (0, 0, None)), (None, None, 0))(posterior, batch["index"], samples)  # [K, B, D]
-    log_w, _ = bounds.log_weights(vae, batch["image"], z, posterior, reconstruction)
+    distortion = bounds.distortion_of_samples(vae, batch["image"], z, reconstruction)
+    log_w = prior_of(vae, posterior).log_prob(z) - posterior.log_prob(z) - distortion
     return log_w.mean(), {"log_w": log_w}
 
 

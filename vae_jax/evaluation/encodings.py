@@ -4,8 +4,10 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
+from vae_jax.distributions import Gaussian
 from vae_jax.evaluation import fidelity
 from vae_jax.inference.chunks import pad
 
@@ -29,9 +31,11 @@ def encode(model: Any, variables: Any, inputs: Iterable[np.ndarray], batch_size:
     @jax.jit
     def call(variables: Any, x: jax.Array) -> Any:
         posterior = model.apply(variables, x, method="encode")
-        picture = model.picture(model.apply(variables, posterior.mean, method="decode"))
+        code = posterior.mode()
+        logvar = posterior.logvar if isinstance(posterior, Gaussian) else jnp.zeros_like(code)
+        picture = model.picture(model.apply(variables, code, method="decode"))
         unit = ((images - low) / (high - low) for images in (picture, x))
-        return posterior.mean, posterior.logvar, fidelity.measures(*unit)
+        return code, logvar, fidelity.measures(*unit)
 
     parts = []
     for x in inputs:

@@ -17,7 +17,7 @@ def section(run: ReportedRun) -> page.Section:
     """Return the number of active latents, the KL of each latent, traversals, and the plane of a model of two."""
     if run.images is None:
         return page.Section("Latents", [])
-    use = codes.usage(run.images.codes)
+    use = codes.usage(run.images.codes, run.restored.model.prior())
     active = f"{use.active.sum()} of {len(use.order)} latents are active (the code's mean varies by more than 0.01)."
     parts: list[page.Part] = [page.Text(active)]
     if use.kl is not None:
@@ -54,7 +54,7 @@ def _codes_by_label(restored: restore.RestoredRun, split: dataset.Split) -> char
     if labels.ndim != 1 or not 0 < len(np.unique(labels)) <= charts.MOST_NAMED:
         return None
     images = np.asarray(split["image"][: len(labels)])
-    mean = sampling.encode(restored.model, restored.variables, images).mean
+    mean = sampling.mode_of(restored.model, restored.variables, images)
     groups = [(label, mean[labels == label]) for label in np.unique(labels)]
     series = [charts.Series(str(label), z[:, 0].tolist(), z[:, 1].tolist()) for label, z in groups]
     return charts.points(series, title="codes by label", x_label="z0", y_label="z1")

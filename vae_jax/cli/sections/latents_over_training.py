@@ -3,7 +3,6 @@
 import numpy as np
 
 from vae_jax.cli.sections.reported_run import ReportedRun
-from vae_jax.inference import codes
 from vae_jax.report import charts, page
 from vae_jax.runs import workdir
 
@@ -13,7 +12,7 @@ MOST_CURVES = 64
 def section(run: ReportedRun) -> page.Section:
     """Return a curve for each latent, the largest KL of the last step first; no parts for codes without noise."""
     lines = workdir.read_lines(run.directory / "latents.jsonl")
-    if not lines or codes.is_deterministic(run.restored.config):
+    if not lines:
         return page.Section("Latents over training", [])
     steps, kl = [line["step"] for line in lines], np.array([line["kl"] for line in lines])
     order = np.argsort(-kl[-1])

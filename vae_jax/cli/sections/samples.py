@@ -18,7 +18,7 @@ MIXTURE_IMAGES = 10  # training images that the mixture needs
 def section(run: ReportedRun) -> page.Section:
     """Return samples of the prior and of a mixture fitted to the codes, the samples over training, and neighbours."""
     figures = [_from_prior(run)]
-    if run.images is not None and len(run.images.codes.mean) >= MIXTURE_IMAGES:
+    if run.images is not None and len(run.images.codes.mode()) >= MIXTURE_IMAGES:
         figures.append(_from_mixture(run, run.images))
     animation = run.directory / "images" / "samples.gif"
     if animation.exists():
