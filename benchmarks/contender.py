@@ -19,7 +19,7 @@ import numpy as np
 IMAGE_SHAPE, LATENT_DIM, HIDDEN_DIMS = (64, 64, 3), 128, (32, 64, 128, 256, 512)
 # The default recipe of configs/celeba.py, held against it by a test. Where an accelerator is at hand there may be jax,
 # flax and optax, and not what a configuration is made of.
-DATA_RANGE, BETA, LEARNING_RATE = (-1.0, 1.0), 8.847e-4 * 64 * 64 * 3 / 2, 5e-3
+DATA_RANGE, BETA, LEARNING_RATE, EPS = (-1.0, 1.0), 8.847e-4 * 64 * 64 * 3 / 2, 5e-3, 1e-8 * 64 * 64 * 3 / 2
 NUM_BATCHES = 8  # different batches, taken in turn
 
 Steps = Callable[[int], None]  # runs so many steps, and waits for the last
@@ -65,7 +65,7 @@ def prepare_jax(precision: str, **given: Any) -> tuple[Any, Any]:
     from vae_jax.training import train_state, train_step
 
     model, objective, schedule, prepare = make_parts(precision, **given)
-    tx = optax.adam(schedule)
+    tx = optax.adam(schedule, eps=EPS)
     call = train_step.make_train_call(train_step.make_train_step(model, objective, tx, schedule), prepare)
     runner = devices.jit_runner(call, devices.make_mesh())
     fresh = train_state.create_state(models.init(model, jax.random.key(0)), tx, jax.random.key(1), ema=False)
@@ -131,6 +131,7 @@ def make_pytorch(batch_size: int, precision: str, *, variant: str) -> Steps:
         twin,
         beta=BETA,
         learning_rate=LEARNING_RATE,
+        eps=EPS,
         compiled=variant == "compiled",
         autocast=precision == "bfloat16",
     )

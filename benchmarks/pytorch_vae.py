@@ -59,10 +59,10 @@ def loss(twin: Twin, x: torch.Tensor, beta: float, eps: torch.Tensor) -> torch.T
 
 
 def make_train_step(
-    twin: Twin, *, beta: float, learning_rate: float, compiled: bool = False, autocast: bool = False
+    twin: Twin, *, beta: float, learning_rate: float, eps: float = 1e-8, compiled: bool = False, autocast: bool = False
 ) -> Callable[[torch.Tensor], torch.Tensor]:
     """Return step(images) -> loss of one Adam step on uint8 images [B, C, H, W], scaled to [-1, 1]; noise is drawn."""
-    optimizer = torch.optim.Adam(twin.parameters(), learning_rate, fused=True)
+    optimizer = torch.optim.Adam(twin.parameters(), learning_rate, eps=eps, fused=True)
     latent_dim = twin.fc_mu.out_features
     objective = torch.compile(loss) if compiled else loss
 

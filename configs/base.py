@@ -38,6 +38,7 @@ def get_config() -> Config:
     data.value_range = ()  # (low, high), the values of black and white; () is 0 to 255, or the range of the file's type
     data.axes = ""  # npz: the order of the axes, such as NCHW or NTHWC; "" is [N, H, W] or [N, H, W, C]
     data.frames = "first"  # of animations, files of several pages and the axis T: first | all
+    data.label_names = ()  # the classes, or attributes, in the order of their labels; `train` fills this in
     data.valid_fraction = 0.1  # share of the training images held out where there is no validation split; 0: none
     data.batch_size = 64  # images in a step, over all devices
     data.image_size = ()  # (height, width) to resize to; () keeps the source's own
@@ -56,6 +57,10 @@ def get_config() -> Config:
     model.latents = Config({"name": "gaussian"})  # gaussian | deterministic (a code without noise)
     model.prior = Config({"name": "standard_normal", "std": 1.0})  # p(z): N(0, std^2 I)
     model.critic = Config({"name": "none", "hidden_dims": (1000,) * 6})  # none | code (factor's)
+    model.encoder = ""  # "my_module:MyEncoder": a linen module of your own, images -> features; "" is the tower's
+    model.encoder_options = Config()  # its keywords
+    model.decoder = ""  # "my_module:MyDecoder": z -> [B, H, W, channels]; "" is the tower's
+    model.decoder_options = Config()  # its keywords
     model.norm = "batch"  # batch | group | none
     model.activation = "leaky_relu"  # leaky_relu | relu | gelu | silu | tanh | elu
 

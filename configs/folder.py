@@ -2,7 +2,9 @@
 
     python main.py --config configs/folder.py --config.data.dir=DIR --config.data.image_size=64,64
 
-A fixed tenth of the images is held out for validation. The decoder's noise is Gaussian with standard
+Directories train/, val/ and test/ are splits, other directories classes; where there is no val/, a fixed tenth of the
+images is held out for validation. docs/data.md has the flags for lists of splits, small images, masks, frames and
+copies. The decoder's noise is Gaussian with standard
 deviation 0.1 in pixels of [0, 1], at the KL's own weight: raise `rate.beta` for samples closer to
 the prior, lower `reconstruction.sigma` for sharper reconstructions. Hue that varies little beside brightness is learned
 late: batches of 128 and a learning rate of 5e-3 bring it sooner (docs/results.md, EuroSAT).

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from vae_jax.losses import rate
+from vae_jax.configs import celeba
 
 PAGE = (pathlib.Path(__file__).parents[1] / "docs" / "theory.md").read_text(encoding="utf-8")
 NAMES = sorted(set(re.findall(r"`(vae_jax\.[^`]*)`", PAGE)))
@@ -27,7 +27,7 @@ def test_the_table_of_kld_weights():
     assert len(rows) == 4
     for *shape, pixels, weight, beta, sigma in rows:
         height, width, channels = map(int, shape)
-        expected = rate.beta_from_kld_weight(float(weight), (height, width, channels))
+        expected = celeba.beta_from_kld_weight(float(weight), (height, width, channels))
         assert int(pixels) == height * width * channels
         assert float(beta) == pytest.approx(expected, abs=5e-4)
         assert float(sigma) == pytest.approx(expected**0.5, abs=6e-4)

@@ -35,7 +35,8 @@ class Interrupted(SystemExit):
     """SIGINT or SIGTERM, raised after the state was checkpointed. Exit code 130 or 143."""
 
     def __init__(self, signal_number: int):
-        super().__init__(128 + signal_number)
+        self.exit_code = 128 + signal_number
+        super().__init__(self.exit_code)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

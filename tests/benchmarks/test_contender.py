@@ -23,6 +23,7 @@ def test_the_recipe_is_that_of_its_config():
     assert objective.func is theirs.func
     assert objective.keywords["rate"].keywords["beta"] == pytest.approx(theirs.keywords["rate"].keywords["beta"])
     assert objective.keywords["reconstruction"].keywords["sigma"] == theirs.keywords["reconstruction"].keywords["sigma"]
+    assert (contender.LEARNING_RATE, contender.EPS) == (config.optimizer.learning_rate, config.optimizer.eps)
     expected = optimizers.make_schedule(config, 1000.0, 10_000)
     assert [float(schedule(step)) for step in (0, 999, 1000)] == [float(expected(step)) for step in (0, 999, 1000)]
     assert prepare.keywords.items() <= build.make_prepare(config, flip=config.data.flip).keywords.items()

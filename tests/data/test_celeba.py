@@ -134,3 +134,47 @@ def test_official_download_places(tmp_path):
         (tmp_path / place).mkdir()
         (tmp_path / place / name).write_text("")
         assert celeba._find(tmp_path, name) == tmp_path / place / name
+
+
+def kaggle(root, suffix=".jpg"):
+    """Turn the official layout into Kaggle's: a directory in a directory, and lists with commas."""
+    (root / "inner").mkdir()
+    (root / "img_align_celeba").rename(root / "inner" / "img_align_celeba")
+    (root / "inner").rename(root / "img_align_celeba")
+    lines = (root / "list_eval_partition.txt").read_text().splitlines()
+    (root / "list_eval_partition.txt").unlink()
+    text = "image_id,partition\n" + "".join(line.replace(" ", ",") + "\n" for line in lines)
+    (root / "list_eval_partition.csv").write_text(text)
+    rows = attributes().splitlines()[1:]
+    text = "\n".join(",".join([*(["image_id"] if i == 0 else []), *row.split()]) for i, row in enumerate(rows))
+    (root / "list_attr_celeba.csv").write_text(text + "\n")
+
+
+def test_kaggles_files_are_the_official_ones(layout, data_config):
+    root = layout()
+    (root / "list_attr_celeba.txt").write_text(attributes())
+    config = data_config(source="celeba", dir=str(root), image_size=(8, 8))
+    official = sources.load(config)
+    (root / "list_attr_celeba.txt").unlink()
+    kaggle(root)
+    found = sources.load(config)
+    assert found.label_names == official.label_names
+    for name, split in official.splits.items():
+        np.testing.assert_array_equal(found.splits[name]["image"], split["image"])
+        np.testing.assert_array_equal(found.splits[name]["label"], split["label"])
+
+
+def test_the_png_edition(layout, data_config):
+    root = layout()
+    (root / "img_align_celeba").rename(root / "img_align_celeba_png")
+    for path in (root / "img_align_celeba_png").iterdir():
+        path.rename(path.with_suffix(".png"))
+    data = sources.load(data_config(source="celeba", dir=str(root), image_size=(8, 8)))
+    assert [len(split["image"]) for split in data.splits.values()] == [20, 5, 5]
+
+
+def test_without_the_list_the_folder_config_is_offered(layout, data_config):
+    root = layout(present=[1, 2])
+    (root / "list_eval_partition.txt").unlink()
+    with pytest.raises(errors.UserError, match="--config configs/folder.py --config.data.dir=.*img_align_celeba"):
+        sources.load(data_config(source="celeba", dir=str(root)))

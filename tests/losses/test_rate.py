@@ -1,4 +1,4 @@
-"""Rates by hand, and the relation of beta to the weight of a mean squared error."""
+"""Rates by hand."""
 
 import functools
 
@@ -8,7 +8,7 @@ import numpy as np
 import optax
 import pytest
 
-from vae_jax.losses import rate, reconstruction
+from vae_jax.losses import rate
 
 KL = np.array([[1.0, 5.0], [3.0, 11.0]], np.float32)  # 10 nats on average
 
@@ -71,14 +71,3 @@ def test_a_reduced_kl_is_refused(name, without_shape_checks):
     function = functools.partial(rate.RATES[name], **({"period": 10} if name == "cyclical" else {}))
     with pytest.raises(ValueError, match=r"\[B, D\]"):
         function(jnp.zeros((2, 3, 4)), 0)
-
-
-def test_beta_trains_as_a_mean_squared_error_with_kld_weight(key):
-    shape, weight = (8, 6, 3), 2.5e-4
-    pixels = 8 * 6 * 3
-    pred, x = np.random.default_rng(0).uniform(size=(2, 4, *shape)).astype(np.float32)
-    beta = rate.beta_from_kld_weight(weight, shape)
-    loss = reconstruction.gaussian(pred, x).mean() + rate.beta(jnp.repeat(jnp.asarray(KL), 2, 0), 0, beta=beta)
-    seed = np.square(pred - x).mean() + weight * 10.0
-    assert float(loss - pixels / 2 * np.log(2 * np.pi)) * 2 / pixels == pytest.approx(seed, rel=1e-5)
-    assert rate.beta_from_kld_weight(2.5e-4, (64, 64, 3)) == pytest.approx(1.536)

@@ -4,11 +4,13 @@ import math
 
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from vae_jax.configs import base
 from vae_jax.training import optimizers
 
 PARAMS = {"weight": jnp.array([1.0, -2.0], jnp.float32)}
+ONE_PLAYER = {"vae": ("weight",)}
 GRADIENT = {"weight": jnp.array([3.0, 4.0], jnp.float32)}
 
 
@@ -52,7 +54,7 @@ def test_warm_up_is_a_factor_that_grows_linearly_from_zero():
 
 def update(gradient=GRADIENT, **fields):
     made = config(**fields)
-    tx = optimizers.make_optimizer(made, optimizers.make_schedule(made, 10.0, 100))
+    tx = optimizers.make_optimizer(made, optimizers.make_schedule(made, 10.0, 100), ONE_PLAYER)
     return np.asarray(tx.update(gradient, tx.init(PARAMS), PARAMS)[0]["weight"])
 
 
@@ -65,7 +67,7 @@ def test_updates_are_those_of_the_optimisers():
     np.testing.assert_allclose(decayed, wide - 0.5 * 0.1 * np.array([1.0, -2.0]), rtol=1e-5)
     # One after the other a schedule's, not its first value's.
     later = config(**{"optimizer.name": "sgd", "optimizer.schedule": "cosine"})
-    tx = optimizers.make_optimizer(later, optimizers.make_schedule(later, 10.0, 1))
+    tx = optimizers.make_optimizer(later, optimizers.make_schedule(later, 10.0, 1), ONE_PLAYER)
     _, state = tx.update(GRADIENT, tx.init(PARAMS), PARAMS)
     np.testing.assert_allclose(tx.update(GRADIENT, state, PARAMS)[0]["weight"], [0.0, 0.0], atol=1e-7)
 
@@ -78,9 +80,10 @@ def test_gradients_are_clipped_by_their_global_norm_before_the_update():
     np.testing.assert_allclose(small, [-0.5 * 0.6 / 1.6, -0.5 * 0.8 / 1.8], rtol=1e-4)
 
 
-def test_a_discriminator_has_its_own_adam():
-    made = config(**{"objective.name": "factor", "objective.discriminator.learning_rate": 0.1, "optimizer.name": "sgd"})
-    tx = optimizers.make_optimizer(made, optimizers.make_schedule(made, 10.0, 100))
+def test_a_critic_has_its_own_adam():
+    made = config(**{"optimizer.critic.learning_rate": 0.1, "optimizer.name": "sgd"})
+    players = {"vae": ("encoder",), "critic": ("discriminator",)}
+    tx = optimizers.make_optimizer(made, optimizers.make_schedule(made, 10.0, 100), players)
     params = {"encoder": PARAMS, "discriminator": PARAMS}
     state = tx.init(params)
     for sign in (1.0, -1.0):
@@ -90,3 +93,25 @@ def test_a_discriminator_has_its_own_adam():
     mean = (0.5 * 0.5 - 0.5) / (1 - 0.5**2)
     np.testing.assert_allclose(updates["discriminator"]["weight"], [-0.1 * mean] * 2, rtol=1e-4)
     np.testing.assert_allclose(updates["encoder"]["weight"], [-1.5, -2.0])
+
+
+@pytest.mark.parametrize("step", [1, 100, 200])
+@pytest.mark.parametrize("schedule", ["constant", "exponential", "stages"])
+def test_a_schedule_that_does_not_follow_the_length_does_not_jump(schedule, step):
+    stored, asked = (config(num_steps=steps, **{"optimizer.schedule": schedule}) for steps in (200, 400))
+    assert optimizers.describe_jump(stored, asked, step, 640) is None
+
+
+def test_a_cosine_that_is_extended_jumps():
+    stored, asked = (config(num_steps=steps, **{"optimizer.schedule": "cosine"}) for steps in (200, 400))
+    rates = [0.25 * (1 + math.cos(math.pi * 199 / length)) for length in (200, 400)]
+    line = optimizers.describe_jump(stored, asked, 200, 640)
+    assert f"from {rates[0]:.2g} to {rates[1]:.2g} at step 200" in line and "200 steps and is now over 400" in line
+    assert "\n" not in line and "--init_from" in line
+    assert optimizers.describe_jump(stored, stored, 200, 640) is None
+    assert optimizers.describe_jump(stored, asked, 0, 640) is None  # nothing is trained yet
+
+
+def test_a_cosine_over_epochs_follows_the_number_of_images():
+    stored, asked = (config(num_epochs=epochs, **{"optimizer.schedule": "cosine"}) for epochs in (20, 40))
+    assert "over 200 steps and is now over 400" in optimizers.describe_jump(stored, asked, 200, 640)

@@ -18,7 +18,9 @@ def images_of(config: Config, options: Images) -> dataset.Split:
     """Return the images of --input, fitted to the model, or else the split of the run's data that --split names."""
     if options.input:
         shape = tuple(config.model.image_shape)
-        return user_images.load_images(options.input, config.data.crop, shape, data=config.data)
+        return user_images.load_images(
+            options.input, config.data.crop, shape, label_names=tuple(config.data.label_names), data=config.data
+        )
     return split_of(dataset_of(config, options), options.split)
 
 

@@ -35,6 +35,9 @@ class Train(Options):
 
     config: Any = None  # the configuration, made of --config and the overrides
     init_from: str | None = flag(None, values.path, "Another run's directory, whose weights a new run starts from.")
+    accept_new_data: bool = flag(
+        False, bool, "Go on although the run's data have changed; no image that was held out is trained on."
+    )
     coordinator: str | None = flag(
         None, values.text, "HOST:PORT of process 0, where the cluster does not say; see docs/scaling.md."
     )
@@ -154,7 +157,7 @@ class Report(Images):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Compare(Options):
-    """Write comparison.md and comparison.svg: several runs side by side. --workdir lists them: runs/a,runs/b."""
+    """Write comparison.md and comparison.html: several runs side by side. --workdir lists them: runs/a,runs/b."""
 
 
 MODES: dict[str, type[Options]] = {

@@ -9,4 +9,10 @@ def run(path: str, options: Train) -> None:
     """Join the other processes, if there are any, and train in the directory `path`."""
     began = startup.command_began()
     processes.join(options.coordinator, options.num_processes, options.process_id)
-    loop.train(options.config, path, init_from=options.init_from, began=began)
+    loop.train(
+        options.config,
+        path,
+        init_from=options.init_from,
+        accept_new_data=options.accept_new_data,
+        began=began,
+    )

@@ -63,6 +63,8 @@ SECTIONS = (
     "objective.options",
     "model.latents",
     "model.prior",
+    "model.encoder_options",
+    "model.decoder_options",
 )
 
 RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
@@ -86,6 +88,10 @@ RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     ),
     "data.dir": _TEXT,
     "data.cache_dir": _TEXT,
+    "data.label_names": (
+        (lambda v: isinstance(v, tuple | list) and all(isinstance(n, str) for n in v)),
+        "must be names",
+    ),
     "data.valid_fraction": _FRACTION,
     "data.layout": _one_of("auto", "splits", "classes", "flat"),
     "data.split_file": _TEXT,
@@ -118,6 +124,8 @@ RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     ),
     "model.latent_dim": _COUNT,
     "model.hidden_dims": (_sizes, "must be channels of one or more levels, such as 32,64,128"),
+    "model.encoder": _TEXT,
+    "model.decoder": _TEXT,
     "model.critic.name": _one_of("none", "code"),
     "model.critic.hidden_dims": (_sizes, "must be widths of one or more layers, such as 1000,1000"),
     "model.norm": _one_of("batch", "group", "none"),

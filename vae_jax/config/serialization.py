@@ -9,6 +9,8 @@ from typing import Any
 from vae_jax import errors
 from vae_jax.config import Config, upgrades
 
+_REFUSED = "this is not a run's configuration ({}); restore it from where it was"
+
 
 def to_json(config: Config) -> dict[str, Any]:
     """Return the configuration as plain dicts, numbers, strings and lists, with its references resolved."""
@@ -30,18 +32,20 @@ def from_json(tree: dict[str, Any]) -> Config:
     try:
         return Config(restore(tree), convert_dict=True).lock()
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
-        raise errors.UserError(f"this is not a run's configuration ({error}); restore it from where it was") from None
+        raise errors.UserError(_REFUSED.format(error)) from None
 
 
 def from_run(tree: Any) -> Config:
     """Return the configuration that a run stored, upgraded to today's fields if older code stored it.
 
     Raises:
-        errors.UserError: the tree is not a dict, or `from_json` refuses it.
+        errors.UserError: the tree cannot be made into a configuration.
     """
-    if not isinstance(tree, dict):
-        raise errors.UserError("this is not a run's configuration; restore it from where it was")
-    return from_json(upgrades.upgrade(tree))
+    try:
+        upgraded = upgrades.upgrade(tree)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise errors.UserError(_REFUSED.format(error)) from None
+    return from_json(upgraded)
 
 
 def flatten(config: Config | dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -6,12 +6,12 @@ in `vae_jax.data.array_names`, and the source "npz" (`vae_jax.data.arrays`) puts
 
 import dataclasses
 import functools
-import io
 import math
 import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -153,7 +153,7 @@ def _read_header(file, size: int) -> tuple[tuple[int, ...], bool, np.dtype]:
     return shape, fortran, dtype
 
 
-def _read_npy(file: io.BufferedIOBase, size: int) -> np.ndarray:
+def _read_npy(file: IO[bytes], size: int) -> np.ndarray:
     shape, fortran, dtype = _read_header(file, size)
     array = np.frombuffer(file.read(), dtype)
     return array.reshape(shape[::-1]).T if fortran else array.reshape(shape)
@@ -168,7 +168,7 @@ def _hdf5_entries(path: Path) -> list[Entry]:
 
     def read(key: str) -> np.ndarray:
         with h5py.File(path, "r") as file:
-            return file[key][()]
+            return np.asarray(file[key])
 
     def visit(key: str, item) -> None:
         if isinstance(item, h5py.Dataset):

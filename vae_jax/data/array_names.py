@@ -23,7 +23,10 @@ _WORDS = {
 }
 _MEANING = {word: meaning for meaning, words in _WORDS.items() for word in words.split()}
 _LABEL_NAMES = {"label_names", "class_names", "classnames", "attr_names"}
-_KNOWN = {"latents_classes": ("train", "factors"), "latents_values": None}  # dSprites
+_KNOWN: dict[str, tuple[str, str] | None] = {
+    "latents_classes": ("train", "factors"),
+    "latents_values": None,
+}  # dSprites
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,7 +116,7 @@ def _split_and_role(entry: array_files.Entry, by_file: bool) -> tuple[str, str] 
         roles = {"image"}  # "train" alone
     if len(splits) > 1 or len(roles) != 1:
         return None
-    return next(iter(splits), "train"), roles.pop()
+    return str(next(iter(splits), "train")), str(roles.pop())
 
 
 def _by_number(splits: dict, unused: list[array_files.Entry]) -> tuple[dict, list[array_files.Entry]]:

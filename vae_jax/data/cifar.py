@@ -61,9 +61,9 @@ def _files(place: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
         try:
             with tarfile.open(place) as archive:
                 contents = {
-                    Path(member.name).name: archive.extractfile(member).read()
+                    Path(member.name).name: file.read()
                     for member in archive
-                    if member.isfile() and member.size <= _MAX_BYTES
+                    if member.size <= _MAX_BYTES and (file := archive.extractfile(member))  # None of a directory
                 }
         except (tarfile.TarError, OSError, EOFError, ValueError) as error:
             raise errors.UserError(f"{place} is damaged ({error}): fetch it anew") from None

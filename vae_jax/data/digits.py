@@ -32,4 +32,5 @@ def _digits_table() -> np.ndarray:
                 return np.loadtxt(file, delimiter=",")
     from sklearn import datasets
 
-    return np.column_stack(datasets.load_digits(return_X_y=True))
+    pixels, labels = datasets.load_digits(return_X_y=True)
+    return np.column_stack([np.asarray(pixels), np.asarray(labels)])

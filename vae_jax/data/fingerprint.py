@@ -5,7 +5,7 @@ class names in a fingerprint number the labels of a user's own images (`vae_jax.
 """
 
 import io
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -95,7 +95,7 @@ def _moves(stored: Fingerprint, now: Fingerprint) -> list[str]:
 def to_bytes(found: Fingerprint) -> bytes:
     """Return the fingerprint as the content of a file."""
     buffer = io.BytesIO()
-    arrays = {f"digests_{name}": values for name, values in found.digests.items()}
+    arrays: dict[str, Any] = {f"digests_{name}": values for name, values in found.digests.items()}
     np.savez_compressed(
         buffer, labels=np.uint64(found.labels), label_names=np.array(found.label_names, dtype=np.str_), **arrays
     )

@@ -26,7 +26,7 @@ def digests(images: np.ndarray) -> np.ndarray:
     """Return a 64-bit hash of the pixels of each image [N, H, W, C], uint64 [N]; equal images have equal hashes."""
     out = np.empty(len(images), np.uint64)
     for i, image in enumerate(images):
-        out[i] = int.from_bytes(hashlib.blake2b(np.ascontiguousarray(image), digest_size=8).digest(), "little")
+        out[i] = int.from_bytes(hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=8).digest(), "little")
     return out
 
 

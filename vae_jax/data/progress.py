@@ -44,6 +44,7 @@ class Bar:
         self._open = False
 
     def __call__(self, done: int, total: int) -> None:
+        """Print how many of `total` are done, if it is time to."""
         now = time.monotonic()
         if now - self._start < 1.0:
             return

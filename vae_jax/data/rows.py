@@ -34,7 +34,8 @@ class ImageRows:
     def __init__(self, path: Path, expected: int, begun: Begun | None = None):
         self._path = path
         self._expected = expected
-        self._first, self._shape, self._count = "", (), 0
+        self._first, self._count = "", 0
+        self._shape: tuple[int, ...] = ()
         if begun is None or not begun.count:
             self._file = open(path, "wb", buffering=_SLAB)
             return
@@ -78,7 +79,7 @@ class ImageRows:
             self._widen(pixels.shape[2])
         if pixels.shape != self._shape:
             pixels = np.broadcast_to(pixels, self._shape)
-        self._file.write(np.ascontiguousarray(pixels))
+        self._file.write(np.ascontiguousarray(pixels).data)
         self._count += 1
 
     def _begin(self, name: str, shape: tuple[int, ...]) -> None:
@@ -114,7 +115,7 @@ class ImageRows:
             old = np.load(narrow, mmap_mode="r")
             step = max(1, _SLAB // int(np.prod(self._shape)))
             for start in range(0, self._count, step):
-                self._file.write(np.repeat(old[start : start + step], channels, axis=-1))
+                self._file.write(np.repeat(old[start : start + step], channels, axis=-1).data)
         narrow.unlink()
 
 
@@ -131,7 +132,7 @@ def reorder(path: Path, rows: np.ndarray) -> None:
         header = {"descr": "|u1", "fortran_order": False, "shape": (len(rows), *old.shape[1:])}
         np.lib.format.write_array_header_1_0(file, header)
         for start in range(0, len(rows), step):
-            file.write(np.ascontiguousarray(old[rows[start : start + step]]))
+            file.write(np.ascontiguousarray(old[rows[start : start + step]]).data)
         file.flush()
         os.fsync(file.fileno())
     del old

@@ -7,6 +7,7 @@ Images reach `vae_jax.data.images` still encoded. `vae_jax.data.tfds` finds and 
 import os
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,7 @@ class TfdsStore:
 
         self.spec = {"kind": "tfds", "path": str(Path(path).resolve())}
         try:
-            self._info = tfds.builder_from_directory(str(path)).info
+            self._info: Any = tfds.builder_from_directory(str(path)).info
         except Exception as error:
             first = (str(error).splitlines() or [""])[0]
             raise errors.UserError(f"{path} is not a readable TFDS data set ({first}): prepare it anew") from None
@@ -69,7 +70,7 @@ class TfdsStore:
             self._records[split] = _RECORDS[self._info.file_format.value](paths)
         try:
             serialised = self._records[split][int(position)]
-            example = self._info.features.deserialize_example_np(serialised, decoders={self._image: self._skip})
+            example: Any = self._info.features.deserialize_example_np(serialised, decoders={self._image: self._skip})
         except Exception as error:
             raise images.Unusable(f"unreadable: {type(error).__name__}") from None
         notes = {}

@@ -7,6 +7,7 @@ are not read here (`vae_jax.data.sources`).
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ml_collections import config_dict
@@ -23,7 +24,7 @@ def load_images(
     image_shape: tuple[int, int, int],
     *,
     label_names: tuple[str, ...] = (),
-    data: config_dict.ConfigDict | None = None,
+    data: Any | None = None,
 ) -> dataset.Split:
     """Return the images at `path` as a model of `image_shape` takes them, in order of name.
 
@@ -52,7 +53,7 @@ def stream_images(
     image_shape: tuple[int, int, int],
     *,
     label_names: tuple[str, ...] = (),
-    data: config_dict.ConfigDict | None = None,
+    data: Any | None = None,
     chunk: int = 512,
 ) -> Iterator[dataset.Split]:
     """Yield what `load_images` returns in parts of at most `chunk` images, so that any number fits in memory."""
@@ -156,7 +157,7 @@ def with_channels(pixels: np.ndarray, channels: int) -> np.ndarray:
     if pixels.shape[-1] == channels:
         return pixels
     if channels == 1 and pixels.shape[-1] == 3:
-        grey = pixels.astype(np.float32) @ np.float32([0.299, 0.587, 0.114])
+        grey = pixels.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
         return np.round(grey).astype(np.uint8)[..., None]
     if pixels.shape[-1] == 1:
         return pixels.repeat(channels, axis=-1)

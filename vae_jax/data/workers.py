@@ -161,19 +161,21 @@ class _Worker:
             # One thread of BLAS: none is used, and starting one per core takes longer than all other imports.
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path)), "OPENBLAS_NUM_THREADS": "1"},
         )
+        assert self._process.stdin and self._process.stdout  # both are pipes
+        self._in, self._out = self._process.stdin, self._process.stdout
         self.ask({"store": spec, "recipe": dataclasses.asdict(recipe)})
 
     def ask(self, message: dict | list[str]) -> None:
         """Send names to decode, or first of all the store and the recipe; answers come in the same order."""
         try:
-            self._process.stdin.write(json.dumps(message).encode() + b"\n")
-            self._process.stdin.flush()
+            self._in.write(json.dumps(message).encode() + b"\n")
+            self._in.flush()
         except BrokenPipeError:
             pass  # `answer` will find the other pipe at its end
 
     def answer(self, names: list[str]) -> list[Decoded]:
         """Wait for the images of `names`, which must be the oldest request without an answer."""
-        out = self._process.stdout
+        out = self._out
         line = out.readline()
         if not line:
             raise RuntimeError(f"a decoding process ended early (exit code {self._process.wait()})")

@@ -4,7 +4,6 @@
 step in optax's manner; the step comes from the train state, so that a schedule survives a resume.
 """
 
-import math
 from collections.abc import Callable
 
 import jax.numpy as jnp
@@ -45,20 +44,6 @@ def beta(kl: Float[Array, "B D"], step: Step, *, beta: Schedule = 1.0, warmup_st
     """
     limits.at_least(0, warmup_steps=warmup_steps)
     return at_step(beta, step) * _ramp(step, warmup_steps) * _mean_kl(kl)
-
-
-def beta_from_kld_weight(kld_weight: float, image_shape: tuple[int, ...]) -> float:
-    """beta = kld_weight * P / 2, P = H * W * C: the beta that trains as a mean squared error with kld_weight.
-
-    With sigma = 1, (distortion + beta * kl - P / 2 * ln(2 pi)) * 2 / P = mean squared error + kld_weight * kl.
-    This beta belongs to the data's own range. Pixels in a range s times as wide as [0, 1] (s = 2 for [-1, 1])
-    have squared errors s^2 times as large beside the same KL: beta / s^2 is the beta of the same model on [0, 1].
-
-    Args:
-        kld_weight: the KL's weight next to a squared error averaged over pixels, as in PyTorch-VAE.
-        image_shape: (H, W, C).
-    """
-    return kld_weight * math.prod(image_shape) / 2.0
 
 
 def cyclical(

@@ -20,6 +20,8 @@ from vae_jax.config import Config, serialization
 
 DEEPEST = 256  # characters that the paths of a run's files may have beyond the workdir's
 
+DATA_FINGERPRINT = "data_fingerprint.npz"  # what identifies the data of a run
+
 
 def write_atomically(path: pathlib.Path, data: bytes) -> None:
     """Write a file whole or not at all: the data go to a temporary file on the disk, which is then renamed."""

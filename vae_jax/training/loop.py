@@ -11,12 +11,11 @@ import jax
 import numpy as np
 
 from vae_jax import devices, errors
-from vae_jax.config import Config, given, rules, serialization
-from vae_jax.data import in_memory, sources
+from vae_jax.config import Config, comparison, given, rules, serialization
 from vae_jax.devices import processes
 from vae_jax.evaluation import elbo
 from vae_jax.runs import checkpoint, orbax_noise, workdir
-from vae_jax.training import feed, interrupts, saves, setup, sheets, train_state
+from vae_jax.training import feed, interrupts, optimizers, run_data, saves, setup, sheets, train_state
 
 RUN_AHEAD = 2  # calls dispatched before the loop looks at a result
 RUN_AHEAD_OF_SAVE = 64  # the same while a checkpoint is written, which looking would wait for
@@ -32,6 +31,7 @@ def train(
     model: Any = None,
     on_metrics: setup.OnMetrics | None = None,
     init_from: str | os.PathLike[str] | None = None,
+    accept_new_data: bool = False,
     began: float | None = None,
 ) -> train_state.TrainState:
     """Train, or go on training, in a directory; return the final state.
@@ -45,6 +45,7 @@ def train(
         model: a `models.VAE` or another module with `encode` and `decode`, in place of `config.model`.
         on_metrics: called with (step, split, metrics) whenever metrics are written; split is "train" or "eval".
         init_from: another run's directory, whose weights a new run starts from.
+        accept_new_data: go on with a run whose data have changed; no image that was held out is trained on.
         began: on the clock of `time.monotonic`, what the time of the first step is counted from; None is this call.
 
     Raises:
@@ -66,14 +67,13 @@ def train(
         contextlib.ExitStack() as closing,
         processes.leaving_when_others_die(),
     ):
-        stored = workdir.read_config(path)
+        stored, lines = workdir.read_config(path), []
         if stored is not None:
+            config, lines = comparison.keep_old_defaults(stored, config)
             setup.check_same_run(stored, config, path)
-        with processes.leader_first("data"):
-            if images is None:
-                dataset = sources.load(config.data)
-            else:
-                dataset = in_memory.from_arrays(config.data, images, labels)
+        dataset = run_data.load(config, images, labels)
+        begun = setup.has_checkpoint(path)
+        dataset = run_data.as_before(dataset, path, begun=begun, accept_new_data=accept_new_data, say=print)
         config = setup.resolve(config, dataset)
         mesh = devices.make_mesh()
         devices.check_devices(config.parallel, config.data.batch_size, mesh)
@@ -90,6 +90,11 @@ def train(
         closing.callback(checkpoint.close, run.manager)
         closing.callback(setup.tolerantly, run, "the last metrics", run.writer.close)
         closing.callback(run.progress.end)
+        if stored is not None:
+            step, num_data = int(run.runner.plain(state).step), len(dataset.train["image"])
+            lines += filter(None, [optimizers.describe_jump(stored, config, step, num_data)])
+        for line in lines:
+            run.progress.say(line)
         if processes.leads():
             workdir.write_json(path / "config.json", serialization.to_json(config))
         return _loop(run, state, interrupt, began)

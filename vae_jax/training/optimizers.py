@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import optax
 
 from vae_jax import errors
-from vae_jax.config import Config
+from vae_jax.config import Config, build
 
 Players = dict[str, tuple[str, ...]]
 
@@ -36,6 +36,36 @@ def _stages(learning_rate: float, steps_per_epoch: float) -> optax.Schedule:
     """
     ends = [round(steps_per_epoch * (3**i - 1) / 2) for i in range(1, NUM_STAGES)]
     return optax.piecewise_constant_schedule(learning_rate, dict.fromkeys(ends, 10.0 ** (-1 / (NUM_STAGES - 1))))
+
+
+def describe_jump(stored: Config, asked: Config, step: int, num_data: int) -> str | None:
+    """Return a line that says how the learning rate jumps where a run goes on with another length, or None.
+
+    A schedule that follows the run's length has another rate at the same step if the run is extended: a cosine that
+    has come down to 0 is halfway up again when the run becomes twice as long.
+
+    Args:
+        stored: the configuration that the run was trained with so far.
+        asked: the configuration that the run goes on with.
+        step: steps taken so far.
+        num_data: N of the training split.
+
+    Returns:
+        None where the rate of the last step taken differs by less than 1 % of the largest rate.
+    """
+    lengths = [build.count_steps(config, num_data) for config in (stored, asked)]
+    before, after = (
+        float(jnp.asarray(make_schedule(config, num_data / config.data.batch_size, length)(max(step - 1, 0))))
+        for config, length in zip((stored, asked), lengths, strict=True)
+    )
+    if abs(after - before) < 0.01 * asked.optimizer.learning_rate:
+        return None
+    return (
+        f"the learning rate jumps from {before:.2g} to {after:.2g} at step {step:,}: the {asked.optimizer.schedule} "
+        f"schedule was over {lengths[0]:,} steps and is now over {lengths[1]:,}; to go on without a jump, start "
+        "another --workdir with --init_from this run, --config.optimizer.schedule=constant and a "
+        f"--config.optimizer.learning_rate near {before:.2g}"
+    )
 
 
 def make_optimizer(config: Config, schedule: optax.Schedule, players: Players) -> optax.GradientTransformation:

@@ -13,12 +13,12 @@ from vae_jax import errors, models
 from vae_jax.config import Config, build, comparison, given, serialization
 from vae_jax.data import batches
 from vae_jax.data.dataset import Dataset
-from vae_jax.devices import processes
+from vae_jax.devices import description, processes
 from vae_jax.devices.runner import Runner
 from vae_jax.evaluation import elbo
 from vae_jax.losses.objectives import Objective
 from vae_jax.runs import checkpoint, integrity, metric_writer, progress_line, workdir
-from vae_jax.training import train_state
+from vae_jax.training import optimizers, train_state
 from vae_jax.training.parts import make_keys, make_parts, make_runner, open_state
 
 OnMetrics = Callable[[int, str, dict[str, float]], None]
@@ -42,13 +42,19 @@ class Run(NamedTuple):
     on_metrics: OnMetrics | None = None  # called with (step, split, metrics)
 
 
+def has_checkpoint(path: pathlib.Path) -> bool:
+    """Return whether there is a checkpoint in the directory that a run goes on from."""
+    directory = path / "checkpoints"
+    return directory.is_dir() and any(saved.name.isdigit() for saved in directory.iterdir())
+
+
 def check_same_run(stored: Config, asked: Config, path: pathlib.Path) -> None:
     """Refuse a configuration other than the directory's, by its fields, once there is a checkpoint to go on from.
 
     Raises:
         errors.UserError: names the fields.
     """
-    if not any(saved.name.isdigit() for saved in (path / "checkpoints").glob("*")):
+    if not has_checkpoint(path):
         return
     given.check_same(stored, asked, path)
     asked = asked.copy_and_resolve_references()
@@ -58,7 +64,8 @@ def check_same_run(stored: Config, asked: Config, path: pathlib.Path) -> None:
     differences = comparison.contradictions(stored, asked)
     if differences:
         raise errors.UserError(
-            f"{path} holds another run: {'; '.join(differences)}; use its own values, or another --workdir"
+            f"{path} holds another run: {'; '.join(differences)}; use its own values, or "
+            f"start another run from its weights: --workdir=ANOTHER --init_from={path}"
         )
 
 
@@ -78,6 +85,7 @@ def resolve(config: Config, dataset: Dataset) -> Config:
         )
     with config.unlocked():
         config.model.image_shape = shape
+        config.data.label_names = tuple(map(str, dataset.label_names))
         for field in ("dir", "split_file"):
             if config.data[field]:
                 config.data[field] = os.path.abspath(os.path.expanduser(config.data[field]))
@@ -105,6 +113,9 @@ def open_run(
     fresh = models.init(parts.model, keys["init"])
     variables = models.set_output_bias(parts.model, fresh, dataset.train["image"])
     progress.say(_describe(config, variables, num_steps, steps_per_epoch, dataset))
+    progress.say(f"computing on {description.describe()}")
+    if hint := description.idle_gpu_hint():
+        progress.say(hint)
     if objective is None:
         progress.say(_describe_scale(config))
 
@@ -116,6 +127,9 @@ def open_run(
     step = int(state.step)
     if begun:
         progress.say(f"resuming {path} at step {step}")
+        jump = optimizers.describe_jump(workdir.read_config(path) or config, config, step, number)
+        if jump is not None:
+            progress.say(jump)
     if step > num_steps:
         raise errors.UserError(
             f"{path} is at step {step}, past the {num_steps} asked for; ask for more, or use another --workdir"
