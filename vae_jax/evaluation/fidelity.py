@@ -34,8 +34,8 @@ def sharpness(images: jax.Array) -> jax.Array:
     """Return the variance over pixels of each image's Laplacian, [B]: 0 for a constant image or a linear ramp.
 
     The Laplacian is that of the grey image: the sum of a pixel's 4 neighbours less 4 times the pixel, at every pixel
-    that has 4 neighbours. Grey is ITU-R BT.601's for three channels and the mean over channels for others. On another range
-    of pixels the variance is larger by the square of the range: 4 times as large on [-1, 1].
+    that has 4 neighbours. Grey is ITU-R BT.601's for three channels, and the mean over channels for others. On another
+    range of pixels the variance is larger by the square of the range: 4 times as large on [-1, 1].
 
     Args:
         images: [B, H, W, C] on [0, 1].
