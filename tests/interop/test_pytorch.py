@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from vae_jax import errors, models
+from vae_jax.distributions import kl_divergence, standard_normal
 from vae_jax.interop import pytorch
 from vae_jax.losses import reconstruction
 
@@ -36,7 +37,7 @@ def run(model, variables, x, eps, training):
         posterior = vae.encode(batch["image"])
         pred = vae.decode(posterior.mean + jnp.exp(0.5 * posterior.logvar) * eps)
         distortion = reconstruction.gaussian(pred, batch["image"], sigma=1.0)
-        kl = 0.5 * (posterior.mean**2 + jnp.exp(posterior.logvar) - 1 - posterior.logvar).sum(-1)
+        kl = kl_divergence(posterior, standard_normal(posterior.mean)).sum(-1)
         outputs = {"mean": posterior.mean, "logvar": posterior.logvar, "pred": pred}
         return (distortion + kl).mean(), outputs | {"distortion": distortion, "kl": kl}
 
@@ -47,7 +48,7 @@ def run(model, variables, x, eps, training):
             (loss, outputs), statistics = models.apply_objective(
                 objective, model, variables, {"image": x}, jax.random.key(0), 0, training=training
             )
-            return loss, (outputs, statistics)
+            return loss, (outputs, statistics["batch_stats"])
 
         (_, (outputs, statistics)), gradients = jax.value_and_grad(loss, has_aux=True)(params)
         return outputs, statistics["batch_stats"], gradients
