@@ -52,7 +52,9 @@ def ours(config, variables, images, noise):
     def objective(vae, batch, key, step):
         posterior = vae.encode(batch["image"])
         pred = vae.decode(posterior.mean + jnp.exp(0.5 * posterior.logvar) * batch["noise"])
-        loss = reconstruction.gaussian(pred, batch["image"]).mean() + rate(kl_divergence(posterior, standard_normal(posterior.mean)), step)
+        loss = reconstruction.gaussian(pred, batch["image"]).mean() + rate(
+            kl_divergence(posterior, standard_normal(posterior.mean)), step
+        )
         return loss, {"loss": loss}
 
     schedule = optimizers.make_schedule(config, 1000.0, NUM_STEPS)

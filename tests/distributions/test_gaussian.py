@@ -31,7 +31,9 @@ def posterior():
     [(1.0, 0.0, 0.5), (0.0, 1.0, 0.3591409), (0.0, -1.0, 0.1839397), (1.0, -2.0, 1.0676676), (0.0, 1e-4, 2.5000833e-9)],
 )
 def test_kl_to_the_standard_normal_is_the_closed_form(mean, logvar, expected):
-    np.testing.assert_allclose(KL(gaussian(mean, logvar), STANDARD), [[expected]], rtol=2e-3 if logvar == 1e-4 else 1e-6)
+    np.testing.assert_allclose(
+        KL(gaussian(mean, logvar), STANDARD), [[expected]], rtol=2e-3 if logvar == 1e-4 else 1e-6
+    )
 
 
 @pytest.mark.parametrize(

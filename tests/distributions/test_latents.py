@@ -45,7 +45,9 @@ class Deterministic(Stub):
 
 class WithMixture(Stub):
     def prior(self):
-        return Mixture(np.float32([0.0, 1.0]), Gaussian(np.float32([[0.0, 0.0], [2.0, 2.0]]), np.zeros((2, 2), np.float32)))
+        return Mixture(
+            np.float32([0.0, 1.0]), Gaussian(np.float32([[0.0, 0.0], [2.0, 2.0]]), np.zeros((2, 2), np.float32))
+        )
 
 
 def scipys(gaussian, z):

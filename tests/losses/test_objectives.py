@@ -74,7 +74,9 @@ def test_metrics_are_raw_and_the_loss_their_weighted_sum(inexact, images, gaussi
     assert float(metrics["rate"]) == pytest.approx(kl, rel=1e-5)
     assert float(metrics["elbo"]) == pytest.approx(-distortion - kl, rel=1e-5)
     assert float(metrics["imq"]) == pytest.approx(imq, rel=1e-4)
-    total = metrics["distortion"] + 2.0 * metrics["rate"] + 5.0 * metrics["tc"] + 5.0 * metrics["imq"]  # 2 is 4 * 50 / 100
+    total = (
+        metrics["distortion"] + 2.0 * metrics["rate"] + 5.0 * metrics["tc"] + 5.0 * metrics["imq"]
+    )  # 2 is 4 * 50 / 100
     assert float(loss) == float(metrics["loss"]) == pytest.approx(float(total), rel=1e-5)
 
 

@@ -12,7 +12,9 @@ SHAPE = (3, 2, 2)
 
 def perceptrons(image_shape=(28, 28, 1), latent_dim=50, hidden_dims=(200, 200), **fields):
     """The model of the IWAE paper, save for what is said otherwise."""
-    return models.VAE(image_shape, latent_dim, hidden_dims, **{"tower": "mlp", "norm": "none", "activation": "tanh", **fields})
+    return models.VAE(
+        image_shape, latent_dim, hidden_dims, **{"tower": "mlp", "norm": "none", "activation": "tanh", **fields}
+    )
 
 
 TINY = perceptrons(SHAPE, 3, (5, 4), likelihood="bernoulli")

@@ -78,7 +78,9 @@ def test_a_network_without_state_trains_and_evaluates_alike():
     features = np.tanh(IMAGES.reshape(6, 16) @ np.asarray(hidden["kernel"]) + hidden["bias"])
     head = variables["params"]["head"]["mean"]
     posterior, collections = encode(model, variables)
-    np.testing.assert_allclose(posterior.mean, features @ np.asarray(head["kernel"]) + head["bias"], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        posterior.mean, features @ np.asarray(head["kernel"]) + head["bias"], rtol=1e-4, atol=1e-5
+    )
     assert collections == {}
     np.testing.assert_array_equal(encode(model, variables, training=True)[0].mean, posterior.mean)
     state, step_fn = step(model, variables)
@@ -128,7 +130,9 @@ def test_a_networks_dropout_has_a_key_of_each_step_and_none_in_evaluation():
 
 
 def test_a_decoder_of_another_shape_is_refused_in_one_line():
-    expected = "the decoder Decoder returned an array of shape (2, 4, 4, 3) where the gaussian likelihood needs (2, 4, 4, 1)"
+    expected = (
+        "the decoder Decoder returned an array of shape (2, 4, 4, 3) where the gaussian likelihood needs (2, 4, 4, 1)"
+    )
     with pytest.raises(errors.UserError, match=re.escape(expected)) as caught:
         fresh(decoder=Decoder(3))
     assert "\n" not in str(caught.value)

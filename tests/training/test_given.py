@@ -71,7 +71,10 @@ def test_a_resume_that_lacks_what_was_given_says_so(workdir, lacking):
     assert f"was trained with {lacking} given from Python" in line and f"{lacking}=..." in line
 
 
-@pytest.mark.parametrize(("field", "other"), [("objective", OTHER), ("model", MODEL.clone(prior_std=2.0)), ("images", IMAGES[::-1]), ("labels", LABELS + 1)])
+@pytest.mark.parametrize(
+    ("field", "other"),
+    [("objective", OTHER), ("model", MODEL.clone(prior_std=2.0)), ("images", IMAGES[::-1]), ("labels", LABELS + 1)],
+)
 def test_a_resume_with_another_says_so(workdir, field, other):
     values = {"objective": OBJECTIVE, "model": MODEL, "images": IMAGES, "labels": LABELS, field: other}
     assert f"was trained with {field} " in refusal(train, workdir, 4, **values)

@@ -25,7 +25,9 @@ def model():
 
 @pytest.fixture(scope="module")
 def state(model):
-    return train_state.create_state(models.init(model, jax.random.key(0)), optax.sgd(RATE), jax.random.key(1), ema=False)
+    return train_state.create_state(
+        models.init(model, jax.random.key(0)), optax.sgd(RATE), jax.random.key(1), ema=False
+    )
 
 
 def make(model, objective):
@@ -73,7 +75,9 @@ def test_no_loss_moves_another_players_parameters(model, state, player):
 
     new, _ = make(model, objective)(state, {"image": IMAGES})
     moved = {
-        group: max(float(np.abs(a - b).max()) for a, b in zip(*map(jax.tree.leaves, (new.params[group], old)), strict=True))
+        group: max(
+            float(np.abs(a - b).max()) for a, b in zip(*map(jax.tree.leaves, (new.params[group], old)), strict=True)
+        )
         for group, old in state.params.items()
     }
     for group, distance in moved.items():
@@ -97,11 +101,15 @@ def test_the_players_own_every_parameter_once(model, state):
 
 def test_an_objective_of_other_players_is_refused(model, state):
     plain = models.VAE((4, 4, 1), 2, (3,))
-    alone = train_state.create_state(models.init(plain, jax.random.key(0)), optax.sgd(RATE), jax.random.key(1), ema=False)
+    alone = train_state.create_state(
+        models.init(plain, jax.random.key(0)), optax.sgd(RATE), jax.random.key(1), ema=False
+    )
 
     def objective(vae, batch, key, step):
         loss = vae.encode(batch["image"]).mean.sum()
         return {"vae": loss, "critic": loss}, {"loss": loss}
 
-    with pytest.raises(ValueError, match=r"the objective trains \['critic', 'vae'\], and the model's players are \['vae'\]"):
+    with pytest.raises(
+        ValueError, match=r"the objective trains \['critic', 'vae'\], and the model's players are \['vae'\]"
+    ):
         make(plain, objective)(alone, {"image": IMAGES})
