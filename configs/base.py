@@ -38,6 +38,7 @@ def get_config() -> Config:
     data.value_range = ()  # (low, high), the values of black and white; () is 0 to 255, or the range of the file's type
     data.axes = ""  # npz: the order of the axes, such as NCHW or NTHWC; "" is [N, H, W] or [N, H, W, C]
     data.frames = "first"  # of animations, files of several pages and the axis T: first | all
+    data.label_names = ()  # the classes, or attributes, in the order of their labels; `train` fills this in
     data.valid_fraction = 0.1  # share of the training images held out where there is no validation split; 0: none
     data.batch_size = 64  # images in a step, over all devices
     data.image_size = ()  # (height, width) to resize to; () keeps the source's own

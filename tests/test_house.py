@@ -91,7 +91,7 @@ def test_a_room_says_what_is_in_it(room):
     [
         ("configs", set()),
         ("vae_jax.configs", set()),  # a configuration is handed down, so that a user's own is as good as a bundled one
-        ("orbax", {"vae_jax.runs.checkpoint"}),
+        ("orbax", {"vae_jax.runs.checkpoint", "vae_jax.runs.stored_step"}),
         ("tensorflow", set()),
         ("torch", set()),
     ],

@@ -18,7 +18,7 @@ import vae_jax
 
 HOME = pathlib.Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((HOME / "pyproject.toml").read_text())["project"]
-OWN = {"vae_jax", "benchmarks", "main", "tests", "fuzzing", "pytorch_twin"}
+OWN = {"vae_jax", "benchmarks", "main", "tests", "fuzzing", "pytorch_twin", "made_images"}
 # Distributions of modules that need not be installed where this test runs.
 MODULES = {"tensorflow": "tensorflow-cpu", "torch": "torch"}
 
@@ -47,9 +47,9 @@ def distributions(requirements):
 @pytest.mark.parametrize(
     ("places", "extras"),
     [
-        (("vae_jax", "configs", "main.py"), ()),
+        (("vae_jax", "configs", "main.py"), ("hdf5",)),
         (("benchmarks",), ("parity",)),
-        (("tests",), ("test", "parity")),
+        (("tests",), ("test", "parity", "hdf5")),
     ],
 )
 def test_every_import_is_declared(places, extras):

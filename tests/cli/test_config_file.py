@@ -113,6 +113,7 @@ def test_celebas_recipes_are_those_of_its_history(recipe, epochs, batch_size, sp
     assert (config.data.image_size, config.data.crop, config.data.flip) == ((64, 64), "center148", True)
     optimizer = config.optimizer
     assert (optimizer.name, optimizer.learning_rate, optimizer.schedule) == ("adam", 5e-3, "exponential")
+    assert optimizer.eps == pytest.approx(6.144e-5)  # 1e-8 P / 2
     assert (optimizer.decay_per_epoch, optimizer.weight_decay, optimizer.clip_norm) == (0.95, 0.0, 0.0)
     assert (config.model.latent_dim, config.model.hidden_dims) == (128, (32, 64, 128, 256, 512))
     if recipe == "readme2020":  # the default

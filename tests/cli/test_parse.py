@@ -110,7 +110,7 @@ def test_a_tilde_is_the_home_directory_wherever_a_path_is_given(words, monkeypat
 
 
 def test_the_paths_of_interpolations_are_those_that_there_are():
-    from vae_jax.inference import sampling
+    from vae_jax.inference import paths
 
-    for name in sampling.PATHS:
+    for name in paths.PATHS:
         assert parse.parse(["--mode=interpolate", f"--interpolation={name}"]).options.interpolation == name

@@ -46,10 +46,11 @@ def test_a_report_without_the_data_says_what_is_missing(workdir, tmp_path, capsy
 def test_a_report_says_how_many_of_the_active_latents_it_shows(monkeypatch):
     means = np.random.default_rng(0).normal(size=(50, 12)).astype(np.float32)
     posterior = distributions.Gaussian(means, np.zeros_like(means))
-    monkeypatch.setattr(vae_jax.inference.sampling, "encode", lambda *_: distributions.Gaussian(means[:1], means[:1]))
+    monkeypatch.setattr(vae_jax.inference.sampling, "mode_of", lambda *_: means[:1])
     monkeypatch.setattr(vae_jax.inference.sampling, "traverse", lambda *_: np.zeros((8, 11, 4, 4, 1), np.uint8))
     images = reported_run.ReportedImages({"image": means}, means, posterior)
-    shown = latents.traversals(restore.RestoredRun(None, {}, None), images, vae_jax.inference.codes.usage(posterior))
+    use = vae_jax.inference.codes.usage(posterior, distributions.Gaussian(np.zeros(12), np.zeros(12)))
+    shown = latents.traversals(restore.RestoredRun(None, {}, None), images, use)
     assert "the first 8 of 12 active latents" in shown.caption and len(shown.rows) == 8
 
 
@@ -103,7 +104,7 @@ def test_a_report_of_large_images_stays_below_ten_megabytes(workdir, tmp_path, m
     codes = distributions.Gaussian(*np.random.default_rng(0).normal(size=(2, 12, 3)).astype(np.float32))
     images = reported_run.ReportedImages({"image": generated(32), "label": np.zeros(32)}, generated(12), codes)
     monkeypatch.setattr(report, "load_images", lambda *_: images)
-    monkeypatch.setattr(sampling, "encode", lambda *_: codes)
+    monkeypatch.setattr(sampling, "mode_of", lambda *_: codes.mean)
     monkeypatch.setattr(vae_jax.inference.stored_priors, "prior", lambda *_: None)
     monkeypatch.setattr(vae_jax.cli.arithmetic, "rows", lambda *_: (generated(8, 7), [f"+ {n}" for n in range(8)]))
     shutil.copytree(workdir, tmp_path / "run")

@@ -198,3 +198,21 @@ def test_an_image_shape_that_does_not_fit_is_refused(state_dict):
     odd = state_dict | {name: np.zeros((6, 64)) for name in ("fc_mu.weight", "fc_var.weight")}
     with pytest.raises(errors.UserError, match="no square map of 32 channels: give image_shape"):
         pytorch.from_pytorch(odd)
+
+
+@pytest.mark.parametrize("prefix", ["module.", "model.module.", "_orig_mod.", "module._orig_mod.model."])
+def test_prefixes_of_wrappers_are_accepted(state_dict, prefix):
+    _, expected = pytorch.from_pytorch(state_dict)
+    _, variables = pytorch.from_pytorch({f"{prefix}{key}": value for key, value in state_dict.items()})
+    jax.tree.map(np.testing.assert_array_equal, variables, expected)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e300], ids=str)
+@pytest.mark.parametrize("key", ["fc_mu.weight", "encoder.0.1.running_var", "final_layer.3.bias"])
+def test_values_that_are_not_finite_are_refused_by_key(state_dict, key, value):
+    array = np.array(state_dict[key], np.float64)
+    array.flat[0] = value
+    with pytest.raises(
+        errors.UserError, match=f"'{key}' of the state dict holds 1 values of {array.size} that are not"
+    ):
+        pytorch.from_pytorch({**state_dict, key: array})

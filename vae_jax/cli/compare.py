@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from vae_jax import errors
 from vae_jax.cli.options import Compare
-from vae_jax.config import configuration
+from vae_jax.config import serialization
 from vae_jax.report import charts, page
 from vae_jax.runs import restore, workdir
 
@@ -54,9 +54,9 @@ def run(path: str, _: Compare, say: restore.Say = print) -> None:
 def _read(directory: pathlib.Path, parent: pathlib.Path) -> ComparedRun:
     """Return the run in a directory under its name below `parent`."""
     config = workdir.read_config(directory)
-    fields = configuration.flatten(configuration.to_json(config)) if config is not None else {}
+    fields = serialization.flatten(serialization.to_json(config)) if config is not None else {}
     evals = [line for line in workdir.read_lines(directory / "metrics.jsonl") if line.get("split") == "eval"]
-    evaluation = configuration.flatten(workdir.read_evaluation(directory))
+    evaluation = serialization.flatten(workdir.read_evaluation(directory))
     return ComparedRun(str(directory.relative_to(parent)), fields, evals, evaluation)
 
 

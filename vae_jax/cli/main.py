@@ -7,7 +7,8 @@ import sys
 
 from vae_jax import cli, errors
 from vae_jax.cli import help, output, parse, signals
-from vae_jax.devices import host_memory, startup
+from vae_jax.devices import host_memory, out_of_memory, startup
+from vae_jax.runs import workdir
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -44,6 +45,10 @@ def _exit_code(program: str, words: list[str]) -> int:
         if error.errno not in NO_ROOM:
             raise
         return _end(program, f"no room to write ({error}); make some and run the same command again", 2)
+    except Exception as error:
+        if not out_of_memory.is_out_of_memory(error):
+            raise
+        return _end(program, _memory_line(words, error), 2)
     return 0
 
 
@@ -60,6 +65,24 @@ def _run(program: str, words: list[str]) -> None:
 def _end(program: str, line: str, code: int) -> int:
     print(f"{program}: {line}", file=sys.stderr)
     return code
+
+
+def _memory_line(words: list[str], error: BaseException) -> str:
+    """Return one line about a failed allocation, with the run's batch size and image size, and what to make smaller."""
+    command = parse.parse(words)
+    config = getattr(command.options, "config", None)
+    stored = workdir.read_config(workdir.absolute(command.workdir))
+    first_line = (str(error) or type(error).__name__).splitlines()[0]
+    if stored is None and config is None:
+        return f"out of memory ({first_line})"
+    shape = tuple((stored or config).model.image_shape) or tuple(config.data.image_size)
+    size = f"images of {'x'.join(map(str, shape))}" if shape else "images of their own size (config.data.image_size=())"
+    batch_size = (config or stored).data.batch_size
+    if command.mode == "train":
+        remedy = "use a smaller --config.data.batch_size, or a smaller --config.data.image_size"
+    else:
+        remedy = "use fewer images with --num or --num_images where the mode takes it, or a device with more memory"
+    return f"out of memory with {size} in batches of {batch_size} ({first_line}); {remedy}"
 
 
 def _cache_directory() -> pathlib.Path:

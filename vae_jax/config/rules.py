@@ -88,6 +88,10 @@ RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     ),
     "data.dir": _TEXT,
     "data.cache_dir": _TEXT,
+    "data.label_names": (
+        (lambda v: isinstance(v, tuple | list) and all(isinstance(n, str) for n in v)),
+        "must be names",
+    ),
     "data.valid_fraction": _FRACTION,
     "data.layout": _one_of("auto", "splits", "classes", "flat"),
     "data.split_file": _TEXT,

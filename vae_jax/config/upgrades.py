@@ -89,6 +89,7 @@ UPGRADES: tuple[Upgrade, ...] = (
     added("model.encoder_options", {}),
     added("model.decoder", ""),
     added("model.decoder_options", {}),
+    added("data.label_names", []),
     added("data.layout", "auto"),
     added("data.split_file", ""),
     added("data.duplicates", "keep"),
@@ -96,6 +97,12 @@ UPGRADES: tuple[Upgrade, ...] = (
     added("data.axes", ""),
     added("data.frames", "first"),
     added("given", {"objective": "", "model": "", "images": "", "labels": ""}),
+    added("data.layout", "auto"),
+    added("data.split_file", ""),
+    added("data.duplicates", "keep"),
+    added("data.value_range", []),
+    added("data.axes", ""),
+    added("data.frames", "first"),
 )
 
 

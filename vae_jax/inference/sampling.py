@@ -13,9 +13,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vae_jax import distributions, models
+from vae_jax import distributions, errors, models
 from vae_jax.data import batches
-from vae_jax.inference import paths
+from vae_jax.inference import arguments, paths
 from vae_jax.inference.chunks import in_chunks
 from vae_jax.random import fold_in_name
 
@@ -56,18 +56,15 @@ def of_images(
         start: the number of the first image, by which its pixel noise is drawn, where there is such noise.
 
     Raises:
-        ValueError: the images are not uint8, or not of the model's shape.
+        errors.OutOfRange: the images are not uint8, or not of the model's shape, or there are none.
     """
-    expected = tuple(model.image_shape)
-    if images.dtype != np.uint8 or images.shape[1:] != expected:
-        raise ValueError(
-            f"expected uint8 images [N, {', '.join(map(str, expected))}], got {images.dtype} {images.shape}"
-        )
+    images = arguments.images(images, model.image_shape)
     rows = {"image": images, "index": start + np.arange(len(images), dtype=np.int32)}
     return in_chunks(lambda part: _of_images(function, model, variables, part), rows)
 
 
-def _posterior(vae: Any, x: jax.Array) -> Any:
+def posterior(vae: Any, x: jax.Array) -> Any:
+    """Return q(z|x); a function for `of_images`."""
     return vae.encode(x)
 
 
@@ -83,7 +80,7 @@ def decode(model: Any, variables: Variables, z: Any) -> np.ndarray:
 
 def encode(model: Any, variables: Variables, images: np.ndarray) -> Any:
     """Return q(z|x) for uint8 images [N, H, W, C], with numpy arrays [N, D] for its parameters."""
-    return of_images(_posterior, model, variables, images)
+    return of_images(posterior, model, variables, images)
 
 
 def mode_of(model: Any, variables: Variables, images: np.ndarray) -> Any:
@@ -122,7 +119,8 @@ def latents(
     model: Any, variables: Variables, key: jax.Array, num: int, *, temperature: float = 1.0, prior: Any = None
 ) -> Any:
     """Return what `sample` decodes: latents of the model's own prior, or of another one, [num, D]."""
-    key = fold_in_name(key, "prior")
+    num, temperature = arguments.count(num, "num"), arguments.temperature(temperature)
+    key = fold_in_name(arguments.key(key), "prior")
     if prior is not None:
         return distributions.tempered(prior, temperature).sample(key, num)
     return models.apply(lambda vae: distributions.generate(vae, key, num, temperature), model, variables)[0]
@@ -132,7 +130,8 @@ def reconstruct(model: Any, variables: Variables, images: np.ndarray, key: jax.A
     """Return images decoded from the posterior's mode, or from a sample of it if a key is given; uint8 [N, H, W, C]."""
     if key is None:
         return decode(model, variables, mode_of(model, variables, images))
-    return decode(model, variables, encode(model, variables, images).sample(fold_in_name(key, "z")))
+    key = fold_in_name(arguments.key(key), "z")
+    return decode(model, variables, encode(model, variables, images).sample(key))
 
 
 def interpolate(
@@ -154,8 +153,13 @@ def interpolate(
         num_points: images on each path, its ends included.
         path: one of `paths.PATHS`: (start [N, D], end [N, D], t [T]) -> [N, T, D].
     """
+    first = arguments.images(first, model.image_shape, "first")
+    second = arguments.images(second, model.image_shape, "second")
+    if len(first) != len(second):
+        raise errors.OutOfRange(f"first and second are pairs of images, not {len(first)} and {len(second)} of them")
     start, end = mode_of(model, variables, first), mode_of(model, variables, second)
-    return decode_rows(model, variables, path(start, end, np.linspace(0.0, 1.0, num_points)))
+    t = np.linspace(0.0, 1.0, arguments.count(num_points, "num_points"))
+    return decode_rows(model, variables, path(start, end, t))
 
 
 def traverse(model: Any, variables: Variables, z: np.ndarray, latents: np.ndarray, values: np.ndarray) -> np.ndarray:

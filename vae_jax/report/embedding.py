@@ -18,7 +18,7 @@ WIDEST = 1040  # pixels of a reduced sheet: twice the width at which a page show
 WIDEST_ANIMATED = 520  # pixels of a reduced animation
 MOST_FRAMES = 30  # of a reduced animation
 SHRINK = 0.75  # what the width is multiplied by while a picture is too large
-NARROWEST = 64  # pixels; a picture is not reduced further
+NARROWEST = 64  # pixels; a picture is not reduced further, whatever its bytes
 QUALITY = {"quality": 85, "method": 2}
 
 

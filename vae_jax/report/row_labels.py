@@ -9,6 +9,7 @@ import functools
 import textwrap
 import unicodedata
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -72,8 +73,13 @@ def _has(font: Font, character: str) -> bool:
         return True
     if not isinstance(font, ImageFont.FreeTypeFont):  # Pillow without FreeType draws in Latin-1
         return ord(character) < 256 and character.isprintable()
-    here, missing = font.getmask(character), font.getmask(MISSING)
-    return character.isprintable() and (here.size != missing.size or bytes(here) != bytes(missing))
+    return character.isprintable() and _shape(font, character) != _shape(font, MISSING)
+
+
+def _shape(font: ImageFont.FreeTypeFont, character: str) -> tuple[tuple[int, int], bytes]:
+    """Return the size of a character's picture and its pixels."""
+    mask: Any = font.getmask(character)
+    return mask.size, bytes(mask)
 
 
 def _wrapped(text: str, most_lines: int) -> list[str]:

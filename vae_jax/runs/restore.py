@@ -1,13 +1,14 @@
 """A trained model restored from its run's directory, for inference. Training resumes by `checkpoint` instead."""
 
 import functools
+import numbers
 import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 
-from vae_jax import models
+from vae_jax import errors, models
 from vae_jax.config import Config, build, rules, serialization
 from vae_jax.runs import checkpoint, integrity, legacy_checkpoint, workdir
 
@@ -24,14 +25,14 @@ class RestoredRun(NamedTuple):
 
 def restore_step(
     path: str | os.PathLike[str],
-    which: str = "latest",
+    which: str | int = "latest",
     say: Say = print,
     *,
     allow_import: bool = False,
     model: Any = None,
 ) -> tuple[int, RestoredRun]:
     """Return the step of the checkpoint that `restore` takes, and what `restore` returns."""
-    saved = checkpoint.restore_variables(workdir.existing(path), which, say)
+    saved = checkpoint.restore_variables(workdir.existing(path), _checkpoint_name(which), say)
     config = serialization.from_run(saved.config)
     rules.validate(config)
     if model is None:
@@ -45,9 +46,22 @@ def restore_step(
     return saved.step, RestoredRun(model, variables, config)
 
 
+def _checkpoint_name(which: str | int) -> str:
+    """Return "latest", "best", or the digits of a step.
+
+    Raises:
+        errors.OutOfRange: `which` is none of these.
+    """
+    if isinstance(which, numbers.Integral) and not isinstance(which, bool) and which >= 0:
+        return str(int(which))
+    if isinstance(which, str) and (which in ("latest", "best") or which.isdecimal()):
+        return which
+    raise errors.OutOfRange(f"which must be 'latest', 'best' or a step, not {which!r}")
+
+
 def restore(
     path: str | os.PathLike[str],
-    which: str = "latest",
+    which: str | int = "latest",
     say: Say = print,
     *,
     allow_import: bool = False,
@@ -57,7 +71,7 @@ def restore(
 
     Args:
         path: the run's directory; nothing else is needed.
-        which: "latest", "best", or a step.
+        which: "latest", "best", or a step, as a number or as text.
         say: called with a line about each damaged checkpoint that was passed over.
         allow_import: whether the model's code may be imported where config.json names a module of the trainer's own.
         model: the module, where the run was trained with a module given from Python.

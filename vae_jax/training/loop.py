@@ -11,11 +11,11 @@ import jax
 import numpy as np
 
 from vae_jax import devices, errors
-from vae_jax.config import Config, given, rules, serialization
+from vae_jax.config import Config, comparison, given, rules, serialization
 from vae_jax.devices import processes
 from vae_jax.evaluation import elbo
 from vae_jax.runs import checkpoint, orbax_noise, workdir
-from vae_jax.training import feed, interrupts, run_data, saves, setup, sheets, train_state
+from vae_jax.training import feed, interrupts, optimizers, run_data, saves, setup, sheets, train_state
 
 RUN_AHEAD = 2  # calls dispatched before the loop looks at a result
 RUN_AHEAD_OF_SAVE = 64  # the same while a checkpoint is written, which looking would wait for
@@ -67,8 +67,9 @@ def train(
         contextlib.ExitStack() as closing,
         processes.leaving_when_others_die(),
     ):
-        stored = workdir.read_config(path)
+        stored, lines = workdir.read_config(path), []
         if stored is not None:
+            config, lines = comparison.keep_old_defaults(stored, config)
             setup.check_same_run(stored, config, path)
         dataset = run_data.load(config, images, labels)
         begun = setup.has_checkpoint(path)
@@ -89,6 +90,11 @@ def train(
         closing.callback(checkpoint.close, run.manager)
         closing.callback(setup.tolerantly, run, "the last metrics", run.writer.close)
         closing.callback(run.progress.end)
+        if stored is not None:
+            step, num_data = int(run.runner.plain(state).step), len(dataset.train["image"])
+            lines += filter(None, [optimizers.describe_jump(stored, config, step, num_data)])
+        for line in lines:
+            run.progress.say(line)
         if processes.leads():
             workdir.write_json(path / "config.json", serialization.to_json(config))
         return _loop(run, state, interrupt, began)

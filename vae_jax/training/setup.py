@@ -13,7 +13,7 @@ from vae_jax import errors, models
 from vae_jax.config import Config, build, comparison, given, serialization
 from vae_jax.data import batches
 from vae_jax.data.dataset import Dataset
-from vae_jax.devices import processes
+from vae_jax.devices import description, processes
 from vae_jax.devices.runner import Runner
 from vae_jax.evaluation import elbo
 from vae_jax.losses.objectives import Objective
@@ -64,7 +64,8 @@ def check_same_run(stored: Config, asked: Config, path: pathlib.Path) -> None:
     differences = comparison.contradictions(stored, asked)
     if differences:
         raise errors.UserError(
-            f"{path} holds another run: {'; '.join(differences)}; use its own values, or another --workdir"
+            f"{path} holds another run: {'; '.join(differences)}; use its own values, or "
+            f"start another run from its weights: --workdir=ANOTHER --init_from={path}"
         )
 
 
@@ -84,6 +85,7 @@ def resolve(config: Config, dataset: Dataset) -> Config:
         )
     with config.unlocked():
         config.model.image_shape = shape
+        config.data.label_names = tuple(map(str, dataset.label_names))
         for field in ("dir", "split_file"):
             if config.data[field]:
                 config.data[field] = os.path.abspath(os.path.expanduser(config.data[field]))
@@ -111,6 +113,9 @@ def open_run(
     fresh = models.init(parts.model, keys["init"])
     variables = models.set_output_bias(parts.model, fresh, dataset.train["image"])
     progress.say(_describe(config, variables, num_steps, steps_per_epoch, dataset))
+    progress.say(f"computing on {description.describe()}")
+    if hint := description.idle_gpu_hint():
+        progress.say(hint)
     if objective is None:
         progress.say(_describe_scale(config))
 

@@ -2,7 +2,7 @@
 
 from vae_jax import models
 from vae_jax.cli.sections.reported_run import ReportedRun
-from vae_jax.config import configuration
+from vae_jax.config import serialization
 from vae_jax.report import page
 
 
@@ -19,6 +19,6 @@ def section(run: ReportedRun) -> page.Section:
         "objective": config.objective.name,
         "likelihood": config.objective.reconstruction.name,
     }
-    configured = page.Folded("configuration", [page.table(configuration.to_json(config))])
+    configured = page.Folded("configuration", [page.table(serialization.to_json(config))])
     layers = page.Folded("layers", [page.Preformatted(models.parameter_table(variables))])
     return page.Section("Run", [page.table(brief), configured, layers])

@@ -7,6 +7,7 @@ import numpy as np
 
 from vae_jax import distributions
 from vae_jax.cli import images as cli_images
+from vae_jax.cli.options import Report
 from vae_jax.data import dataset
 from vae_jax.inference import codes
 from vae_jax.runs import restore
@@ -28,11 +29,11 @@ class ReportedRun(NamedTuple):
     restored: restore.RestoredRun
     metrics: list[dict[str, Any]]  # the lines of metrics.jsonl
     images: ReportedImages | None  # None where the run's data are not found
-    options: Any  # the flags of --mode report
+    options: Report
     say: restore.Say
 
 
-def load_images(restored: restore.RestoredRun, options: Any) -> ReportedImages:
+def load_images(restored: restore.RestoredRun, options: Report) -> ReportedImages:
     """Return the images that a report shows.
 
     Raises:
