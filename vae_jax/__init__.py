@@ -16,7 +16,9 @@ _PUBLIC = {
     "interpolate": "vae_jax.inference.sampling",
     "encode": "vae_jax.inference.sampling",
     "evaluate": "vae_jax.evaluation.sections",
-    "from_pytorch": "vae_jax.interop.pytorch",
+    "score": "vae_jax.inference.scores",
+    "from_pytorch": "vae_jax.interop",
+    "to_pytorch": "vae_jax.interop",
 }
 _ROOMS = ("data", "distributions", "evaluation", "inference", "interop", "losses", "models", "training")
 
