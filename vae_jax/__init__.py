@@ -15,8 +15,10 @@ _PUBLIC = {
     "reconstruct": "vae_jax.inference.sampling",
     "interpolate": "vae_jax.inference.sampling",
     "encode": "vae_jax.inference.sampling",
+    "evaluate": "vae_jax.evaluation.sections",
     "score": "vae_jax.inference.scores",
-    "from_pytorch": "vae_jax.interop.pytorch",
+    "from_pytorch": "vae_jax.interop",
+    "to_pytorch": "vae_jax.interop",
 }
 _ROOMS = ("data", "distributions", "evaluation", "inference", "interop", "losses", "models", "training")
 

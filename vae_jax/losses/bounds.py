@@ -1,60 +1,96 @@
-"""Importance-weighted objectives: bounds of log p(x) made of several samples of each posterior.
+"""Importance-weighted objectives, which are bounds of log p(x) computed from several samples of each posterior.
 
-    log w_k = log p(x|z_k) + log p(z_k) - log q(z_k|x),    L(M, K) = mean_m (LSE_k log w_mk - ln K)
+The log weight of a sample and the bound of M groups of K samples are
 
-over M groups of K samples: M = 1 is IWAE, K = 1 is the ELBO. The gradient is that of a surrogate,
+    log w_k = log p(x|z_k) + log p(z_k) - log q(z_k|x),    L(M, K) = mean_m (LSE_k log w_mk - ln K).
 
-    sum_k a_k log w_k,    a_mk = softmax_k(log w_m) / M, held fixed,
+M = 1 is the bound of IWAE, and K = 1 is the ELBO. The gradient of the bound is the gradient of the surrogate
 
-in which decoder and encoder may have weights of their own (PIWAE, doubly reparameterised gradients):
+    sum_k a_k log w_k,    a_mk = softmax_k(log w_m) / M, held fixed.
 
-    sum_k e_k log w_k(z_k) + (d_k - e_k) log w_k(z_k held fixed)
+The decoder and the encoder may have different weights d_k and e_k (PIWAE, doubly reparameterised gradients). The
+surrogate is then
 
-is sum_k d_k to the decoder and sum_k e_k to the encoder. The second pass through the decoder has the values of the
-first, and the compiler keeps one of the two; only its backward pass comes on top.
+    sum_k e_k log w_k(z_k) + (d_k - e_k) log w_k(z_k held fixed).
 
-`gradient`, for the encoder: "standard" is that of the bound. "stl" (Roeder et al., 2017, arXiv 1703.09194) leaves
-out what flows into q's own parameters in log q, a score with mean 0 for the ELBO alone: biased for K > 1. "dreg"
-(Tucker et al., 2019, arXiv 1810.04152) leaves it out as well and squares the weights of a group, which is unbiased.
+Its gradient to the decoder has the weights d_k, and its gradient to the encoder has the weights e_k. The compiler
+merges the forward pass of the second term with that of the first, so that only a backward pass is added.
+
+The argument `gradient` of every objective chooses the gradient to the encoder:
+
+* "standard" is the gradient of the bound.
+* "stl" (Roeder et al., 2017, arXiv 1703.09194) leaves out the gradient of log q with respect to the parameters of q.
+  Its expectation is 0 for the ELBO only, so that "stl" is biased for K > 1.
+* "dreg" (Tucker et al., 2019, arXiv 1810.04152) also leaves this gradient out, and squares the weights of each group,
+  which makes the gradient unbiased.
+
+The log weights and the bounds are computed in `importance`. The objectives of one sample are in `objectives`, which
+collects all objectives by name.
 """
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
-import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from vae_jax import errors, limits
-from vae_jax.distributions import Latents, draw, prior_of
-from vae_jax.distributions.pixels import per_example
+from vae_jax.distributions import draw
+from vae_jax.losses.importance import (
+    Mixture,
+    bound_gradient,
+    distortion_of_samples,
+    importance_bound,
+    log_weights_of_held_samples,
+)
+from vae_jax.losses.rate import Step
 from vae_jax.losses.reconstruction import is_normalised
 from vae_jax.random import fold_in_name
 
 GRADIENTS = ("standard", "stl", "dreg")
 
-Mixture = Sequence[tuple[float, int]]  # of bounds: (coefficient, number of groups M), the coefficients sum to 1
-Result = tuple[jax.Array, dict[str, jax.Array]]
+Scalar = Float[Array, ""]
+Result = tuple[Scalar, dict[str, Scalar]]
 
 
 def check_gradient(gradient: str) -> None:
+    """Raise errors.OutOfRange if `gradient` is not one of `GRADIENTS`."""
     if gradient not in GRADIENTS:
-        raise errors.OutOfRange(f"gradient is one of {', '.join(GRADIENTS)}, not {gradient!r}")
+        raise errors.OutOfRange(f"gradient must be one of {', '.join(GRADIENTS)}, not {gradient!r}")
 
 
 def iwae_loss(
     vae: Any,
     batch: Mapping[str, jax.Array],
     key: jax.Array,
-    step: jax.Array | int = 0,
+    step: Step = 0,
     *,
     reconstruction: Callable[..., jax.Array],
     num_samples: int,
     gradient: str = "standard",
 ) -> Result:
-    """-mean_b (LSE_k log w_k - ln K), K = num_samples.
+    """Return the negative importance-weighted bound of IWAE, and the metrics.
 
-    Reference: Burda et al., 2016, arXiv 1509.00519, equations 8 (bound) and 14 (gradient).
+    The loss is -mean_b (LSE_k log w_k - ln K).
+
+    Args:
+        vae: has `encode` and `decode`.
+        batch: {"image": [B, H, W, C]}.
+        key: the only source of noise.
+        step: not used.
+        reconstruction: (pred [K, B, ...], x) -> [K, B] nats.
+        num_samples: K, samples of each posterior.
+        gradient: the gradient to the encoder, "standard", "stl" or "dreg".
+
+    Returns:
+        The loss [] and the raw metrics, among them the bound by the name "iwae" where the reconstruction function is a
+        likelihood.
+
+    Raises:
+        errors.OutOfRange: `gradient` is unknown, or the posterior has no density.
+
+    References:
+        Burda et al., 2016, arXiv 1509.00519, equations 8 (bound) and 14 (gradient).
     """
     del step
     bound = [(1.0, 1)]
@@ -65,16 +101,30 @@ def miwae_loss(
     vae: Any,
     batch: Mapping[str, jax.Array],
     key: jax.Array,
-    step: jax.Array | int = 0,
+    step: Step = 0,
     *,
     reconstruction: Callable[..., jax.Array],
     num_samples: int,
     num_groups: int,
     gradient: str = "standard",
 ) -> Result:
-    """-mean_b L(M, K), M = num_groups, K = num_samples: a looser bound whose encoder gradient has less noise.
+    """Return the negative mean of the bounds of several groups of samples (MIWAE), and the metrics.
 
-    Reference: Rainforth et al., 2018, arXiv 1802.04537.
+    The loss is -mean_b L(M, K). The bound is looser than L(1, M K), and its gradient to the encoder has less noise.
+
+    Args:
+        vae, batch, key, step, reconstruction, gradient: as for `iwae_loss`.
+        num_samples: K, samples in each group.
+        num_groups: M, groups of samples.
+
+    Returns:
+        The loss [] and the raw metrics, as for `iwae_loss`, and the bound by the name "miwae".
+
+    Raises:
+        errors.OutOfRange: `num_groups` is below 1, or as for `iwae_loss`.
+
+    References:
+        Rainforth et al., 2018, arXiv 1802.04537.
     """
     del step
     limits.at_least(1, num_groups=num_groups)
@@ -87,16 +137,31 @@ def piwae_loss(
     vae: Any,
     batch: Mapping[str, jax.Array],
     key: jax.Array,
-    step: jax.Array | int = 0,
+    step: Step = 0,
     *,
     reconstruction: Callable[..., jax.Array],
     num_samples: int,
     num_groups: int,
     gradient: str = "standard",
 ) -> Result:
-    """-mean_b L(1, M K) in value and to the decoder, -mean_b L(M, K) to the encoder, from the same samples.
+    """Return the loss of IWAE for the decoder and of MIWAE for the encoder (PIWAE), and the metrics.
 
-    Reference: Rainforth et al., 2018, arXiv 1802.04537.
+    The value of the loss and its gradient to the decoder are those of -mean_b L(1, M K). The gradient to the encoder is
+    that of -mean_b L(M, K). Both use the same samples.
+
+    Args:
+        vae, batch, key, step, reconstruction, gradient: as for `iwae_loss`.
+        num_samples: K, samples in each group.
+        num_groups: M, groups of samples.
+
+    Returns:
+        The loss [] and the raw metrics, as for `iwae_loss`.
+
+    Raises:
+        errors.OutOfRange: `num_groups` is below 1, or as for `iwae_loss`.
+
+    References:
+        Rainforth et al., 2018, arXiv 1802.04537.
     """
     del step
     limits.at_least(1, num_groups=num_groups)
@@ -108,16 +173,29 @@ def ciwae_loss(
     vae: Any,
     batch: Mapping[str, jax.Array],
     key: jax.Array,
-    step: jax.Array | int = 0,
+    step: Step = 0,
     *,
     reconstruction: Callable[..., jax.Array],
     num_samples: int,
     beta: float = 0.5,
     gradient: str = "standard",
 ) -> Result:
-    """-mean_b [beta * mean_k log w_k + (1 - beta) * (LSE_k log w_k - ln K)], K = num_samples.
+    """Return the negative weighted mean of the ELBO and the bound of IWAE (CIWAE), and the metrics.
 
-    Reference: Rainforth et al., 2018, arXiv 1802.04537.
+    The loss is -mean_b [beta * mean_k log w_k + (1 - beta) * (LSE_k log w_k - ln K)].
+
+    Args:
+        vae, batch, key, step, reconstruction, num_samples, gradient: as for `iwae_loss`.
+        beta: weight of the ELBO, in [0, 1].
+
+    Returns:
+        The loss [] and the raw metrics, as for `iwae_loss`, and the weighted mean of the bounds by the name "ciwae".
+
+    Raises:
+        errors.OutOfRange: as for `iwae_loss`.
+
+    References:
+        Rainforth et al., 2018, arXiv 1802.04537.
     """
     del step
     bound = [(beta, num_samples), (1.0 - beta, 1)]
@@ -136,7 +214,7 @@ def _loss(
     encoder: Mixture,
     gradient: str,
 ) -> Result:
-    """Return the loss whose value is the decoder's bound, and the metrics of all of this file's objectives."""
+    """Return the loss whose value is minus the decoder's bound, and the metrics that all objectives here share."""
     check_gradient(gradient)
     x = batch["image"]  # [B, H, W, C]
     latents = draw(vae, x, fold_in_name(key, "z"), num_samples, path=gradient != "standard")
@@ -145,11 +223,11 @@ def _loss(
     distortion = distortion_of_samples(vae, x, latents.z, reconstruction)  # [K, B]
     log_w = latents.log_p - latents.log_q - distortion
     fixed = jax.lax.stop_gradient(log_w)
-    decoder_weights = _weights(fixed, decoder, squared=False)
-    encoder_weights = _weights(fixed, encoder, squared=gradient == "dreg")
+    decoder_weights = bound_gradient(fixed, decoder, squared=False)
+    encoder_weights = bound_gradient(fixed, encoder, squared=gradient == "dreg")
     surrogate = (encoder_weights * log_w).sum(0)  # [B]
     if encoder != decoder or gradient == "dreg":
-        held = _log_weights_of_held_samples(vae, x, latents, reconstruction)
+        held = log_weights_of_held_samples(vae, x, latents, reconstruction)
         surrogate = surrogate + ((decoder_weights - encoder_weights) * held).sum(0)
     bound = sum(part * importance_bound(fixed, groups) for part, groups in decoder)
     loss = -(bound + (surrogate - jax.lax.stop_gradient(surrogate))).mean()
@@ -162,52 +240,6 @@ def _loss(
     return loss, metrics
 
 
-def distortion_of_samples(vae: Any, x: jax.Array, z: Any, reconstruction: Callable[..., jax.Array]) -> jax.Array:
-    """Return -log p(x|z) of K samples of each image, [K, B] nats; the samples are folded into the batch axis.
-
-    Args:
-        vae: decode.
-        x: images, [B, H, W, C].
-        z: latents, [K, B, ...] or a tree of such arrays.
-        reconstruction: (pred [K, B, ...], x) -> [K, B].
-    """
-    lead = jax.tree.leaves(z)[0].shape[:2]
-    folded = jax.tree.map(lambda leaf: leaf.reshape(math.prod(lead), *leaf.shape[2:]), z)
-    pred = jax.tree.map(lambda leaf: leaf.reshape(*lead, *leaf.shape[1:]) if leaf.ndim else leaf, vae.decode(folded))
-    return per_example(reconstruction(pred, x), lead)
-
-
-def _log_weights_of_held_samples(
-    vae: Any, x: jax.Array, latents: Latents, reconstruction: Callable[..., jax.Array]
-) -> jax.Array:
-    """Return log w [K, B] through which gradients reach the decoder and the prior, and not the encoder."""
-    if latents.posterior is None:
-        raise errors.OutOfRange("separate gradients of encoder and decoder need one posterior: use gradient=standard")
-    z, log_q = jax.lax.stop_gradient((latents.z, latents.log_q))
-    log_p = prior_of(vae, jax.lax.stop_gradient(latents.posterior)).log_prob(z)
-    return log_p - log_q - distortion_of_samples(vae, x, z, reconstruction)
-
-
-def importance_bound(log_w: jax.Array, num_groups: int = 1) -> jax.Array:
-    """L(M, K) = mean_m (LSE_k log w_mk - ln K) of log_w [M K, B]: [B]."""
-    groups = _grouped(log_w, num_groups)
-    return (jax.nn.logsumexp(groups, axis=1) - jnp.log(groups.shape[1])).mean(0)
-
-
-def _weights(log_w: jax.Array, mixture: Mixture, *, squared: bool) -> jax.Array:
-    """The gradient of a mixture of bounds in log_w [K, B], or that with the softmax of each group squared."""
-    total = jnp.zeros_like(log_w)
-    for part, num_groups in mixture:
-        weights = jax.nn.softmax(_grouped(log_w, num_groups), axis=1)
-        weights = jnp.square(weights) if squared else weights
-        total = total + part / num_groups * weights.reshape(log_w.shape)
-    return total
-
-
-def _grouped(log_w: jax.Array, num_groups: int) -> jax.Array:
-    return log_w.reshape(num_groups, -1, *log_w.shape[1:])
-
-
-def _with_own_bound(name: str, loss: jax.Array, metrics: dict[str, jax.Array]) -> dict[str, jax.Array]:
-    """Report the objective's bound by its name, where it is one."""
+def _with_own_bound(name: str, loss: Scalar, metrics: dict[str, Scalar]) -> dict[str, Scalar]:
+    """Return the metrics with the objective's bound by its name, where the reconstruction function is a likelihood."""
     return {**metrics, name: -loss} if "elbo" in metrics else metrics

@@ -1,15 +1,20 @@
-"""The objectives of one sample: (vae, batch, key, step) -> (loss, metrics), nats per image, averaged over the batch once.
+"""The objectives that draw one sample for each image, and the table of all objectives.
 
+An objective is a function (vae, batch, key, step) -> (loss, metrics) in nats per image, averaged over the batch once.
 `vae` is anything with `encode(x) -> posterior` and `decode(z) -> pred`, `batch` has "image" [B, H, W, C], and every
-consumer of noise folds its own name into `key`. Metrics are raw, which means unweighted, whatever is trained: loss,
-elbo, distortion, rate, kl, and every term by its name. What a method does not define (the KL of a deterministic code,
-the ELBO of an SSIM) is absent. The objectives of several samples are in `bounds`.
+consumer of noise folds its own name into `key`. Every objective reports the same metrics: loss, elbo, distortion, rate,
+kl, and every term by its name. Metrics are raw, which means unweighted. A metric that a method does not define is
+absent, such as the KL of a deterministic code or the ELBO of an SSIM.
+
+The objectives that draw several samples are in `bounds`. `config.build` binds the keyword arguments, and
+`training.train_step` and `evaluation` call the result.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
+from jaxtyping import Array, Float
 
 from vae_jax import limits
 from vae_jax.distributions import Latents, draw
@@ -31,9 +36,12 @@ __all__ = [
 ]
 
 Batch = Mapping[str, jax.Array]
-Metrics = dict[str, jax.Array]
+Scalar = Float[Array, ""]
+Metrics = dict[str, Scalar]
+Reconstruction = Callable[..., jax.Array]  # (pred, x [B, H, W, C]) -> [B] nats
+Rate = Callable[..., jax.Array]  # (kl [B, G], step) -> [] nats
 Penalties = Mapping[str, tuple[rates.Schedule, Callable[..., jax.Array]]]
-Loss = jax.Array | dict[str, jax.Array]  # of a model of several players: each player's loss by name
+Loss = Scalar | dict[str, Scalar]  # a model of several players has one loss for each player, by name
 Objective = Callable[[Any, Batch, jax.Array, jax.Array], tuple[Loss, Metrics]]
 
 
@@ -41,27 +49,32 @@ def elbo_loss(
     vae: Any,
     batch: Batch,
     key: jax.Array,
-    step: jax.Array | int = 0,
+    step: rates.Step = 0,
     *,
-    reconstruction: Callable[..., jax.Array],
-    rate: Callable[..., jax.Array] = rates.beta,
+    reconstruction: Reconstruction,
+    rate: Rate = rates.beta,
     penalties: Penalties | None = None,
     gradient: str = "standard",
-) -> tuple[jax.Array, Metrics]:
-    """Return E_q[-log p(x|z)] + rate(KL(q(z|x) || p(z))) + sum_i weight_i * penalty_i(z, q), and its metrics.
+) -> tuple[Scalar, Metrics]:
+    """Return the negative ELBO with a weighted rate and penalties, and the metrics.
+
+    The loss is E_q[-log p(x|z)] + rate(KL(q(z|x) || p(z))) + sum_i weight_i * penalty_i(z, q).
 
     Args:
-        vae: encode and decode.
+        vae: has `encode` and `decode`.
         batch: {"image": [B, H, W, C]}.
         key: the only source of noise.
-        step: drives the schedules of rate and weights.
-        reconstruction: (pred, x) -> [B].
-        rate: (kl [B, G], step) -> [].
+        step: the train step, [], which drives the schedules of the rate and of the weights.
+        reconstruction: (pred, x) -> [B] nats.
+        rate: (kl [B, G], step) -> [] nats.
         penalties: name -> (weight, (key, z, posterior) -> []); a weight is a number or a schedule.
-        gradient: the encoder's: "standard", or "stl" (for one sample the same as "dreg"), see `bounds`.
+        gradient: the encoder's gradient, "standard", "stl" or "dreg", see `bounds`; for one sample the last two agree.
 
     Returns:
-        The loss and the raw metrics. A code without a density is charged no rate, and has no elbo.
+        The loss [] and the raw metrics. A code without a density is charged no rate, and has no elbo.
+
+    Raises:
+        errors.OutOfRange: `gradient` is unknown.
 
     References:
         Kingma and Welling, 2014, arXiv 1312.6114.
@@ -76,23 +89,27 @@ def wae_loss(
     vae: Any,
     batch: Batch,
     key: jax.Array,
-    step: jax.Array | int = 0,
+    step: rates.Step = 0,
     *,
-    reconstruction: Callable[..., jax.Array],
+    reconstruction: Reconstruction,
     penalties: Penalties,
-) -> tuple[jax.Array, Metrics]:
-    """Return E[-log p(x|z)] + sum_i weight_i * penalty_i(z), and its metrics: WAE-MMD, or SWAE.
+) -> tuple[Scalar, Metrics]:
+    """Return the loss of a Wasserstein autoencoder (WAE-MMD, SWAE), and the metrics.
 
-    Whether codes have noise is the model's affair (`model.latents`): a Gaussian posterior's KL is reported and costs
-    nothing, and a deterministic code has none.
+    The loss is E[-log p(x|z)] + sum_i weight_i * penalty_i(z). The model decides whether codes have noise
+    (`model.latents`). The KL of a Gaussian posterior is reported and is no part of the loss; a deterministic code has
+    no KL.
 
     Args:
-        vae: encode and decode.
+        vae: has `encode` and `decode`.
         batch: {"image": [B, H, W, C]}.
         key: the only source of noise.
-        step: drives the schedules of the weights.
-        reconstruction: (pred, x) -> [B].
-        penalties: name -> (weight, (key, z, posterior) -> []).
+        step: the train step, [], which drives the schedules of the weights.
+        reconstruction: (pred, x) -> [B] nats.
+        penalties: name -> (weight, (key, z, posterior) -> []); a weight is a number or a schedule.
+
+    Returns:
+        The loss [] and the raw metrics.
 
     References:
         Tolstikhin et al., 2018, arXiv 1711.01558; Kolouri et al., 2018, arXiv 1804.01947.
@@ -106,35 +123,42 @@ def factor_loss(
     vae: Any,
     batch: Batch,
     key: jax.Array,
-    step: jax.Array | int = 0,
+    step: rates.Step = 0,
     *,
-    reconstruction: Callable[..., jax.Array],
-    rate: Callable[..., jax.Array] = rates.beta,
+    reconstruction: Reconstruction,
+    rate: Rate = rates.beta,
     penalties: Penalties | None = None,
     gamma: rates.Schedule = 10.0,
-) -> tuple[dict[str, jax.Array], Metrics]:
+) -> tuple[dict[str, Scalar], Metrics]:
     """Return the losses of FactorVAE's two players, and the metrics.
 
-    vae:    ELBO loss + gamma * mean(D_0(z) - D_1(z)),
-    critic: [CE(D(z), 0) + CE(D(permuted z'), 1)] / 2.
+    The losses are, with the discriminator D and the cross-entropy CE,
+
+        vae:    ELBO loss + gamma * mean(D_0(z) - D_1(z)),
+        critic: [CE(D(z), 0) + CE(D(permuted z'), 1)] / 2.
 
     D tells codes of q(z), class 0, from codes of prod_d q(z_d), class 1: its log ratio estimates the total
-    correlation. z comes from the first half of the batch, which alone is decoded; z' comes from the second half, with
-    each latent permuted across images by itself. The training step takes the gradient of each loss with respect to its
-    own player's parameters alone.
+    correlation. z comes from the first half of the batch, and only this half is decoded; z' comes from the second half,
+    with each latent permuted across images separately. The training step takes the gradient of each loss with respect
+    to the parameters of its own player only.
 
     Args:
-        vae: offers `discriminate(z [B, D]) -> logits [B, 2]` besides encode and decode.
-        batch: {"image": [B, H, W, C]}, of two images or more.
+        vae: has `discriminate(z [B, D]) -> logits [B, 2]` besides `encode` and `decode`.
+        batch: {"image": [B, H, W, C]}, two images or more.
         key: the only source of noise.
-        step: drives the schedules.
-        reconstruction: (pred, x) -> [B].
-        rate: (kl [B, G], step) -> [].
+        step: the train step, [], which drives the schedules.
+        reconstruction: (pred, x) -> [B] nats.
+        rate: (kl [B, G], step) -> [] nats.
         penalties: as for `elbo_loss`.
         gamma: weight of the total correlation, a number or a schedule.
 
     Returns:
-        {"vae": [], "critic": []} and the metrics, with `total_correlation` and `critic`, both raw; `loss` is the vae's.
+        {"vae": [], "critic": []} and the metrics. The metrics `total_correlation` and `critic` are raw, and `loss` is
+        the loss of the player "vae".
+
+    Raises:
+        errors.OutOfRange: the batch has fewer than two images.
+        ValueError: a penalty has the name of one of the objective's own metrics.
 
     References:
         Kim and Mnih, 2018, arXiv 1802.05983, equation 2.
@@ -160,17 +184,17 @@ def factor_loss(
 
 def _loss_of(
     vae: Any,
-    x: jax.Array,
+    x: Float[Array, "B H W C"],
     latents: Latents,
     key: jax.Array,
-    step: jax.Array | int,
-    reconstruction: Callable[..., jax.Array],
-    rate: Callable[..., jax.Array] | None,
+    step: rates.Step,
+    reconstruction: Reconstruction,
+    rate: Rate | None,
     penalties: Penalties | None,
-) -> tuple[jax.Array, Metrics]:
-    """Return distortion, rate, the family's own terms and penalties as one loss, and the raw metrics.
+) -> tuple[Scalar, Metrics]:
+    """Return the sum of distortion, rate, the family's own terms and penalties, and the raw metrics.
 
-    `rate` None charges nothing for the latents.
+    With `rate` None, the KL is no part of the loss.
     """
     distortion = per_example(reconstruction(vae.decode(latents.z), x), x.shape[:1]).mean()
     loss, metrics = distortion, {"distortion": distortion}
@@ -185,7 +209,7 @@ def _loss_of(
         loss = loss + metrics[name]
     for name, (weight, penalty) in (penalties or {}).items():
         arguments = (latents.z, latents.posterior)
-        if isinstance(weight, int | float) and weight == 0:  # measured, at the price of a forward pass
+        if isinstance(weight, int | float) and weight == 0:  # the penalty is a metric only, so no gradient is computed
             metrics[name] = penalty(fold_in_name(key, name), *jax.lax.stop_gradient(arguments))
             continue
         metrics[name] = penalty(fold_in_name(key, name), *arguments)
@@ -193,7 +217,7 @@ def _loss_of(
     return loss, {"loss": loss, **metrics}
 
 
-# Objectives that use a part of a batch to train a critic, and the objective that evaluation computes in their place.
+# An objective that uses a part of each batch to train a critic -> the objective that evaluation computes instead.
 EVALUATED_BY = {"factor": "elbo"}
 
 OBJECTIVES = {

@@ -1,8 +1,9 @@
-"""Every reconstruction function by name: the likelihoods of `distributions`, and the likenesses of `similarity`.
+"""All reconstruction functions by name: the likelihoods of `distributions`, and the functions of `similarity`.
 
-Each is `name(pred, x [B, H, W, C], *, hyperparameters) -> [*S, B]`, in nats summed over the image; pred is
-[*S, B, H, W, C] or a tree of arrays, whatever the likelihood's activation makes of the decoder's raw output. A function
-of the user's own with that signature serves as well.
+A reconstruction function is `name(pred, x, *, hyperparameters) -> [*S, B]`, in nats summed over the image. `x` is
+[B, H, W, C]. `pred` is what the model's `decode` returns: [*S, B, H, W, C], or a tree of arrays for some likelihoods. A
+user may pass a function of their own with this signature. This file contains no mathematics. `config.build` looks up a
+name here, and the objectives ask `is_normalised`.
 """
 
 import functools
@@ -46,10 +47,13 @@ RECONSTRUCTIONS: dict[str, Callable[..., Any]] = {
 
 
 def is_normalised(function: Callable[..., Any]) -> bool:
-    """Return whether a reconstruction function is known to be -log p(x|z), so that an ELBO means something.
+    """Return whether a reconstruction function is known to be -log p(x|z), which an ELBO needs.
 
-    A function of the table of likelihoods is. Another function is one only if it says so itself by an attribute
-    `normalised = True`. Bindings by functools.partial are looked through.
+    A function of the table of likelihoods is known to be. Another function counts only if it has an attribute
+    `normalised = True`.
+
+    Args:
+        function: a reconstruction function, or a functools.partial of one.
     """
     while isinstance(function, functools.partial):
         function = function.func
