@@ -140,7 +140,7 @@ def test_latents_are_generated_from_the_prior_at_a_temperature(key):
 
 def noise_of(vae, latents):
     posterior = vae.encode(X)
-    return (np.asarray(latents.z) - posterior.mean) / np.exp(0.5 * np.asarray(posterior.logvar))
+    return (np.asarray(latents.z) - np.asarray(posterior.mean)) / np.exp(0.5 * np.asarray(posterior.logvar))
 
 
 @pytest.mark.parametrize("cls", [Stub, WithPrior])
