@@ -97,12 +97,6 @@ UPGRADES: tuple[Upgrade, ...] = (
     added("data.axes", ""),
     added("data.frames", "first"),
     added("given", {"objective": "", "model": "", "images": "", "labels": ""}),
-    added("data.layout", "auto"),
-    added("data.split_file", ""),
-    added("data.duplicates", "keep"),
-    added("data.value_range", []),
-    added("data.axes", ""),
-    added("data.frames", "first"),
 )
 
 
