@@ -16,7 +16,10 @@ _PUBLIC = {
     "reconstruct": "vae_jax.inference.sampling",
     "interpolate": "vae_jax.inference.sampling",
     "encode": "vae_jax.inference.sampling",
-    "from_pytorch": "vae_jax.interop.pytorch",
+    "evaluate": "vae_jax.evaluation.sections",
+    "score": "vae_jax.inference.scores",
+    "from_pytorch": "vae_jax.interop",
+    "to_pytorch": "vae_jax.interop",
 }
 _ROOMS = ("data", "distributions", "evaluation", "inference", "interop", "losses", "models", "training")
 

@@ -9,6 +9,7 @@ import pytest
 from benchmarks import contender
 from vae_jax.config import build
 from vae_jax.configs import celeba
+from vae_jax.data import batches
 from vae_jax.training import optimizers
 
 HOME = pathlib.Path(contender.__file__).resolve().parents[1]
@@ -26,7 +27,7 @@ def test_the_recipe_is_that_of_its_config():
     assert (contender.LEARNING_RATE, contender.EPS) == (config.optimizer.learning_rate, config.optimizer.eps)
     expected = optimizers.make_schedule(config, 1000.0, 10_000)
     assert [float(schedule(step)) for step in (0, 999, 1000)] == [float(expected(step)) for step in (0, 999, 1000)]
-    assert prepare.keywords.items() <= build.make_prepare(config, flip=config.data.flip).keywords.items()
+    assert prepare.keywords.items() <= batches.make_prepare(model, flip=config.data.flip).keywords.items()
 
 
 def test_every_feed_runs_the_same_number_of_steps(monkeypatch):

@@ -7,6 +7,7 @@ import pytest
 from vae_jax import errors
 from vae_jax.config import build, rules
 from vae_jax.configs import base
+from vae_jax.data import batches
 
 
 def config(**fields):
@@ -75,8 +76,10 @@ def test_what_cannot_be_bound_is_refused_by_its_field(made, message, tmp_path, m
         build.make_objective(made, 100)
 
 
-def test_training_flips_and_evaluation_does_not():
-    made = config(**{"data.flip": True, "data.range": (-1.0, 1.0)})
-    assert build.make_prepare(made, flip=False).keywords["flip"] is False
-    assert build.make_prepare(made, flip=made.data.flip).keywords["flip"] is True
-    assert build.make_prepare(made, flip=False).keywords["range"] == (-1.0, 1.0)
+def test_a_model_takes_images_as_the_data_say():
+    made = config(**{"data.flip": True, "data.range": (-1.0, 1.0), "model.image_shape": (8, 8, 1)})
+    prepare = batches.make_prepare(build.make_model(made), flip=made.data.flip)
+    assert prepare.keywords == {"flip": True, "range": (-1.0, 1.0), "binarize": "none", "dequantize": False}
+    made = config(**{"data.binarize": "threshold", "model.image_shape": (8, 8, 1)})
+    prepare = batches.make_prepare(build.make_model(made), flip=False)
+    assert prepare.keywords == {"flip": False, "range": (0.0, 1.0), "binarize": "threshold", "dequantize": False}

@@ -8,7 +8,7 @@ from jax import lax
 
 from vae_jax.config import build
 from vae_jax.configs import celeba
-from vae_jax.distributions import kl_divergence
+from vae_jax.distributions import kl_divergence, standard_normal
 from vae_jax.interop import pytorch
 from vae_jax.losses import reconstruction
 from vae_jax.models import layers
@@ -52,12 +52,14 @@ def ours(config, variables, images, noise):
     def objective(vae, batch, key, step):
         posterior = vae.encode(batch["image"])
         pred = vae.decode(posterior.mean + jnp.exp(0.5 * posterior.logvar) * batch["noise"])
-        loss = reconstruction.gaussian(pred, batch["image"]).mean() + rate(kl_divergence(posterior, vae.prior()), step)
+        loss = reconstruction.gaussian(pred, batch["image"]).mean() + rate(
+            kl_divergence(posterior, standard_normal(posterior.mean)), step
+        )
         return loss, {"loss": loss}
 
-    model, schedule = build.make_model(config), optimizers.make_schedule(config, 1000.0, NUM_STEPS)
-    tx = optimizers.make_optimizer(config, schedule, train_step.players_of(model, variables["params"]))
-    step = jax.jit(train_step.make_train_step(model, objective, tx, schedule))
+    schedule = optimizers.make_schedule(config, 1000.0, NUM_STEPS)
+    tx = optimizers.make_optimizer(config, schedule, {"vae": tuple(variables["params"])})
+    step = jax.jit(train_step.make_train_step(build.make_model(config), objective, tx, schedule))
     state = train_state.create_state(variables, tx, jax.random.key(0), ema=False)
     losses = []
     for x, eps in zip(images, noise, strict=True):

@@ -20,7 +20,7 @@ from vae_jax import errors
 from vae_jax.cli import parse
 from vae_jax.config import build, comparison, rules, serialization
 from vae_jax.configs import digits, presets
-from vae_jax.training import optimizers, train_state
+from vae_jax.training import optimizers, train_state, train_step
 
 FIELDS = sorted(name for name in serialization.flatten(digits.get_config()) if name != "num_steps")
 NUMBERS = [
@@ -131,7 +131,8 @@ def build_all(config, trace=True):
     model = build.make_model(config, allow_import=False)
     build.make_objective(config, 1000, allow_import=False)
     build.make_eval_objective(config, 1000, allow_import=False)
-    tx = optimizers.make_optimizer(config, optimizers.make_schedule(config, 10.0, build.count_steps(config, 1000)))
+    schedule = optimizers.make_schedule(config, 10.0, build.count_steps(config, 1000))
+    tx = optimizers.make_optimizer(config, schedule, model.players)
     if (
         trace
         and sum(config.model.hidden_dims) + config.model.latent_dim < 10**6
@@ -206,7 +207,7 @@ def test_valid_configurations_train_a_step(tmp_path, number):
     for index, config in enumerate(chosen):
         with config.unlocked():
             config.num_steps, config.data.batch_size, config.model.hidden_dims = 1, 16, (4,)
-            config.objective.discriminator.hidden_dims = (4,)
+            config.model.critic.hidden_dims = (4,)
         try:
             vae_jax.train(config, tmp_path / str(index), images=pixels)
             ends.append("trained")

@@ -34,7 +34,7 @@ def make_config(name, preset):
     config = importlib.import_module(f"vae_jax.configs.{name}").get_config(preset)
     with config.unlocked():
         config.model.image_shape = CONFIGS[name]
-        config.objective.discriminator.hidden_dims = (16, 16)
+        config.model.critic.hidden_dims = (16, 16)
     rules.validate(config)
     return config
 
@@ -43,7 +43,8 @@ def make_step(config):
     model = build.make_model(config)
     objective = build.make_objective(config, 1000)
     schedule = optimizers.make_schedule(config, 10.0, 100)
-    tx = optimizers.make_optimizer(config, schedule)
+    shapes = jax.eval_shape(functools.partial(models.init, model), jax.random.key(0))
+    tx = optimizers.make_optimizer(config, schedule, train_step.players_of(model, shapes["params"]))
 
     def create(key):
         return train_state.create_state(models.init(model, key), tx, key, ema=False)
@@ -81,9 +82,9 @@ def learn(preset, *, num_steps, precision):
     config = make_config("digits", preset)
     config.model.hidden_dims = (16, 32)
     config.precision = precision
-    _, create, step_fn = make_step(config)
+    model, create, step_fn = make_step(config)
     images = sources.load(config.data).train["image"]
-    prepare = functools.partial(batches.prepare, range=config.data.range)
+    prepare = batches.make_prepare(model, flip=False)
     call = jax.jit(train_step.make_train_call(step_fn, prepare), donate_argnums=0)
     state, losses = jax.jit(create)(jax.random.key(0)), []
     for step in range(num_steps):
@@ -109,19 +110,19 @@ def test_every_preset_learns(preset, precision):
 
 
 def test_factor_keeps_its_players_apart():
-    """The discriminator learns under its own optimiser, and its presence moves nothing else of the tree."""
+    """The critic learns under its own optimiser, and its presence moves nothing else of the tree."""
     config = make_config("digits", "factor")
     config.model.hidden_dims = (4,)
-    config.optimizer.clip_norm = 1e-9  # the VAE all but stands still; the discriminator is not clipped with it
+    config.optimizer.clip_norm = 1e-9  # the VAE all but stands still; the critic is not clipped with it
     config.optimizer.name = "sgd"
     _, create, step_fn = make_step(config)
     state = jax.jit(create)(jax.random.key(0))
     images = jax.random.uniform(jax.random.key(1), (16, 8, 8, 1))
     new, metrics = jax.jit(step_fn)(state, {"image": images})
     moved = jax.tree.map(lambda a, b: float(jnp.abs(a - b).max()), new.params, state.params)
-    assert max(jax.tree.leaves(moved["discriminator"])) == pytest.approx(1e-4, rel=1e-2)  # Adam's first step
-    assert max(jax.tree.leaves({k: v for k, v in moved.items() if k != "discriminator"})) < 1e-9
-    assert float(metrics["discriminator"]) == pytest.approx(math.log(2), abs=0.1)
+    assert max(jax.tree.leaves(moved["critic"])) == pytest.approx(1e-4, rel=1e-2)  # Adam's first step
+    assert max(jax.tree.leaves({k: v for k, v in moved.items() if k != "critic"})) < 1e-9
+    assert float(metrics["critic"]) == pytest.approx(math.log(2), abs=0.1)
 
 
 def test_a_beta_of_a_schedule_comes_from_the_config():

@@ -52,15 +52,6 @@ def test_evaluation_never_leaves_one_example_alone():
     assert [len(np.arange(1)[part]) for part in batches.evaluation_slices(1, 5)] == [1]
 
 
-def test_gather_copies_every_array():
-    split = {"image": np.arange(12).reshape(6, 2), "label": np.arange(6)}
-    batch = batches.gather(split, np.array([5, 0]))
-    np.testing.assert_array_equal(batch["image"], [[10, 11], [0, 1]])
-    np.testing.assert_array_equal(batch["label"], [5, 0])
-    batches.gather(split, slice(0, 2))["image"][:] = -1
-    assert split["image"].min() == 0
-
-
 @pytest.fixture(scope="module")
 def every_level():
     return np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
@@ -123,13 +114,34 @@ def test_the_largest_noise_on_the_largest_level_stays_below_one(key):
     assert batches.prepare(images, key, dequantize=True).max() < 1.0
 
 
-def test_binarising_once_is_black_for_black_and_white_for_white():
-    levels = np.repeat(np.uint8([0, 51, 255]), 4000).reshape(3, 50, 80, 1)
-    drawn = batches.binarized(levels, "dynamic")
-    assert set(np.unique(drawn)) == {0, 255} and drawn[0].max() == 0 and drawn[2].min() == 255
-    assert drawn[1].mean() / 255 == pytest.approx(0.2, abs=5 * np.sqrt(0.2 * 0.8 / 4000))
-    np.testing.assert_array_equal(batches.binarized(levels, "threshold").max((1, 2, 3)), [0, 0, 255])
-    assert batches.binarized(levels, "none") is levels
+class Likes:
+    """What `make_prepare` asks of a model."""
+
+    data_range = (-1.0, 1.0)
+
+    def __init__(self, **fields):
+        self.__dict__.update(fields)
+
+
+@pytest.mark.parametrize("fields", [{}, {"binarize": "threshold"}, {"binarize": "dynamic"}, {"dequantize": True}])
+def test_a_model_says_how_its_images_are_prepared(key, fields):
+    images = np.random.default_rng(0).integers(0, 256, (3, 4, 4, 1)).astype(np.uint8)
+    found = batches.make_prepare(Likes(**fields), flip=False)(images, key)
+    np.testing.assert_array_equal(found, batches.prepare(images, key, range=(-1.0, 1.0), **fields))
+    mirrored = batches.make_prepare(Likes(**fields), flip=True)(images, key)
+    np.testing.assert_array_equal(mirrored, batches.prepare(images, key, range=(-1.0, 1.0), flip=True, **fields))
+
+
+@pytest.mark.parametrize("fields", [{"binarize": "dynamic"}, {"dequantize": True}])
+def test_an_images_noise_is_its_numbers_own(key, fields):
+    images = np.full((5, 6, 6, 1), 100, np.uint8)
+    together = np.asarray(batches.prepare_each(Likes(**fields), images, np.arange(5), key))
+    for number in range(5):
+        alone = batches.prepare_each(Likes(**fields), images[:1], np.array([number]), key)
+        np.testing.assert_array_equal(alone[0], together[number])
+        own = batches.prepare(images[:1], jax.random.fold_in(key, number), range=(-1.0, 1.0), **fields)
+        np.testing.assert_array_equal(own[0], together[number])
+    assert len({image.tobytes() for image in together}) == 5
 
 
 @pytest.mark.parametrize("options", [{"binarize": "static"}, {"binarize": "dynamic", "dequantize": True}])

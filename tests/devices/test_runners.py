@@ -64,7 +64,7 @@ def test_eight_devices_equal_one(alone, name):
         assert metrics.keys() == expected.keys()
         for term in metrics:
             np.testing.assert_allclose(metrics[term], expected[term], rtol=1e-5, err_msg=term)
-    for field in ("params", "batch_stats"):
+    for field in ("params", "collections"):
         tree, other = getattr(state, field), getattr(alone[0], field)
         largest = max(np.abs(leaf).max() for leaf in jax.tree.leaves(other))
         jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=0, atol=1e-5 * largest), tree, other)
@@ -77,7 +77,7 @@ def gradients_of_preset(preset, parallel_name, num_devices):
     """
     config = digits.get_config(preset)
     config.model.update({"image_shape": (8, 8, 1), "latent_dim": 2, "hidden_dims": (4,), "activation": "silu"})
-    config.objective.discriminator.hidden_dims = (8,)
+    config.model.critic.hidden_dims = (8,)
     model, loss, axis = build.make_model(config), build.make_objective(config, 1000), None
     tx, schedule = optax.sgd(1.0), optax.constant_schedule(1.0)
     mesh = jax.sharding.Mesh(np.array(jax.devices()[:num_devices]), (devices.AXIS,))
@@ -91,7 +91,7 @@ def gradients_of_preset(preset, parallel_name, num_devices):
     state, metrics = runner.call(runner.place(before), {"image": devices.put(images, runner.raw_sharding)})
     after = jax.device_get(runner.plain(state).replace(key=None))
     gradient = jax.tree.map(lambda new, old: new - np.asarray(old), after.params, before.params)
-    return jax.device_get(metrics), after.batch_stats, gradient
+    return jax.device_get(metrics), after.collections, gradient
 
 
 def test_a_whole_run_under_pmap_evaluates_draws_and_saves_what_jit_does(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from vae_jax import models
-from vae_jax.inference import sampling
+from vae_jax.inference import paths, sampling
 
 T = np.linspace(0.0, 1.0, 5)
 
@@ -14,7 +14,7 @@ def test_an_arc_between_unit_vectors_stays_on_the_sphere_at_a_constant_speed():
     rng = np.random.default_rng(0)
     ends = rng.normal(size=(2, 6, 4))
     start, end = ends / np.linalg.norm(ends, axis=-1, keepdims=True)
-    arc = sampling.spherical(start, end, T)
+    arc = paths.spherical(start, end, T)
     np.testing.assert_allclose(np.linalg.norm(arc, axis=-1), 1.0, rtol=1e-12)
     whole = np.arccos((start * end).sum(-1))
     np.testing.assert_allclose(np.arccos((start[:, None] * arc).sum(-1).clip(-1, 1)), whole[:, None] * T, atol=1e-7)
@@ -22,7 +22,7 @@ def test_an_arc_between_unit_vectors_stays_on_the_sphere_at_a_constant_speed():
 
 def test_an_arc_begins_and_ends_at_its_ends_whatever_their_lengths():
     start, end = np.array([[3.0, 0.0], [0.0, 0.1]]), np.array([[0.0, 1.0], [-5.0, 2.0]])
-    arc = sampling.spherical(start, end, T)
+    arc = paths.spherical(start, end, T)
     np.testing.assert_allclose(arc[:, 0], start, atol=1e-12)
     np.testing.assert_allclose(arc[:, -1], end, atol=1e-12)
     np.testing.assert_allclose(arc[0, 2], np.array([3.0, 1.0]) * np.sqrt(0.5), rtol=1e-12)
@@ -31,7 +31,7 @@ def test_an_arc_begins_and_ends_at_its_ends_whatever_their_lengths():
 def test_where_there_is_no_one_arc_the_line_is_taken():
     start = np.array([[1.0, 2.0], [1.0, 2.0], [0.0, 0.0], [1.0, 2.0]])
     end = np.array([[2.0, 4.0], [-1.0, -2.0], [1.0, 2.0], [1.0, 2.0]])
-    np.testing.assert_allclose(sampling.spherical(start, end, T), sampling.linear(start, end, T), rtol=1e-12)
+    np.testing.assert_allclose(paths.spherical(start, end, T), paths.linear(start, end, T), rtol=1e-12)
 
 
 def test_a_traversal_changes_the_one_latent_alone(monkeypatch):

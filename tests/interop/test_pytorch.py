@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from vae_jax import errors, models
+from vae_jax.distributions import kl_divergence, standard_normal
 from vae_jax.interop import pytorch
 from vae_jax.losses import reconstruction
 
@@ -36,7 +37,7 @@ def run(model, variables, x, eps, training):
         posterior = vae.encode(batch["image"])
         pred = vae.decode(posterior.mean + jnp.exp(0.5 * posterior.logvar) * eps)
         distortion = reconstruction.gaussian(pred, batch["image"], sigma=1.0)
-        kl = posterior.kl().sum(-1)
+        kl = kl_divergence(posterior, standard_normal(posterior.mean)).sum(-1)
         outputs = {"mean": posterior.mean, "logvar": posterior.logvar, "pred": pred}
         return (distortion + kl).mean(), outputs | {"distortion": distortion, "kl": kl}
 
@@ -47,10 +48,10 @@ def run(model, variables, x, eps, training):
             (loss, outputs), statistics = models.apply_objective(
                 objective, model, variables, {"image": x}, jax.random.key(0), 0, training=training
             )
-            return loss, (outputs, statistics)
+            return loss, (outputs, statistics["batch_stats"])
 
         (_, (outputs, statistics)), gradients = jax.value_and_grad(loss, has_aux=True)(params)
-        return outputs, statistics, gradients
+        return outputs, statistics["batch_stats"], gradients
 
     return outputs_and_gradients(variables["params"], variables["batch_stats"])
 
@@ -197,3 +198,21 @@ def test_an_image_shape_that_does_not_fit_is_refused(state_dict):
     odd = state_dict | {name: np.zeros((6, 64)) for name in ("fc_mu.weight", "fc_var.weight")}
     with pytest.raises(errors.UserError, match="no square map of 32 channels: give image_shape"):
         pytorch.from_pytorch(odd)
+
+
+@pytest.mark.parametrize("prefix", ["module.", "model.module.", "_orig_mod.", "module._orig_mod.model."])
+def test_prefixes_of_wrappers_are_accepted(state_dict, prefix):
+    _, expected = pytorch.from_pytorch(state_dict)
+    _, variables = pytorch.from_pytorch({f"{prefix}{key}": value for key, value in state_dict.items()})
+    jax.tree.map(np.testing.assert_array_equal, variables, expected)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e300], ids=str)
+@pytest.mark.parametrize("key", ["fc_mu.weight", "encoder.0.1.running_var", "final_layer.3.bias"])
+def test_values_that_are_not_finite_are_refused_by_key(state_dict, key, value):
+    array = np.array(state_dict[key], np.float64)
+    array.flat[0] = value
+    with pytest.raises(
+        errors.UserError, match=f"'{key}' of the state dict holds 1 values of {array.size} that are not"
+    ):
+        pytorch.from_pytorch({**state_dict, key: array})

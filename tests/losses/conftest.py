@@ -18,11 +18,11 @@ SIGMA = 0.5
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class LinearGaussian:
-    """x = W z + b + sigma noise for "images" [B, 1, 1, 3], two latents; a linear encoder; a linear discriminator."""
+    """x = W z + b + sigma noise for "images" [B, 1, 1, 3], two latents; a linear encoder; a linear critic."""
 
     encoder: Any
     decoder: Any
-    discriminator: Any
+    critic: Any
 
     def encode(self, x):
         x = x.reshape(-1, 3)
@@ -32,10 +32,9 @@ class LinearGaussian:
     def decode(self, z):
         return (z @ self.decoder["weight"].T + self.decoder["bias"][None])[:, None, None, :]
 
-    def discriminate(self, z, frozen=False):
-        weight = jax.lax.stop_gradient(self.discriminator) if frozen else self.discriminator
+    def discriminate(self, z):
         features = jnp.concatenate([z, z[:, :1] * z[:, 1:]], axis=-1)
-        return features @ weight
+        return features @ self.critic
 
 
 @pytest.fixture(scope="session")
@@ -43,8 +42,8 @@ def exact():
     """The encoder is the exact posterior, N(0.8 W^T (x - b), 0.2 I): the columns of W are orthonormal."""
     weight, bias = np.float32([[1, 0], [0, 1], [0, 0]]), np.float32([0.1, -0.2, 0.3])
     encoder = {"weight": 0.8 * weight, "bias": -0.8 * bias @ weight, "logvar": np.log(np.float32([0.2, 0.2]))}
-    discriminator = np.random.default_rng(0).normal(size=(3, 2)).astype(np.float32)
-    return LinearGaussian(encoder, {"weight": weight, "bias": bias}, discriminator)
+    critic = np.random.default_rng(0).normal(size=(3, 2)).astype(np.float32)
+    return LinearGaussian(encoder, {"weight": weight, "bias": bias}, critic)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The table of likelihoods: what each asks of a decoder, it accepts; what it tells of a picture, is in range."""
+"""Likelihoods and likenesses by name: what each asks of a decoder, it accepts; which of them give an ELBO."""
 
 import functools
 
@@ -7,11 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from vae_jax.distributions import LIKELIHOODS
 from vae_jax.losses import reconstruction
-from vae_jax.losses.reconstruction import LIKELIHOODS
 
-SURROGATES = {"log_cosh", "ssim", "ms_ssim", "features"}
-KEYWORDS = {"features": {"extract": lambda images: images}}
+LIKENESSES = {"log_cosh", "ssim", "ms_ssim", "features"}
 
 
 @pytest.mark.parametrize("name", LIKELIHOODS)
@@ -26,7 +25,7 @@ def test_raw_output_becomes_a_loss_and_a_picture(name, data_range, channels):
 
     def run(raw, extra):
         pred = likelihood.activation(raw, data_range, extra)
-        nats = likelihood.function(pred, x, **KEYWORDS.get(name, {}))
+        nats = likelihood.function(pred, x)
         return nats.sum(), (nats, likelihood.mean(pred, data_range))
 
     gradients, (nats, picture) = jax.jit(jax.grad(run, argnums=(0, 1), has_aux=True))(raw, extra)
@@ -52,17 +51,35 @@ def test_the_activation_follows_the_range():
         activate(raw, (0.0, 255.0), {})
 
 
-def test_surrogates_are_not_normalised_however_bound():
-    for name, likelihood in LIKELIHOODS.items():
-        bound = functools.partial(functools.partial(likelihood.function), **KEYWORDS.get(name, {}))
-        assert reconstruction.is_normalised(bound) == (name not in SURROGATES)
-        assert getattr(reconstruction, name) is likelihood.function
+@pytest.mark.parametrize("data_range", [(0.0, 1.0), (-1.0, 1.0)])
+@pytest.mark.parametrize("name", sorted(LIKENESSES))
+def test_a_likeness_of_a_prediction_in_the_datas_range_has_a_gradient(name, data_range):
+    rng = np.random.default_rng(0)
+    x, pred = rng.uniform(*data_range, size=(2, 2, 8, 8, 3)).astype(np.float32)
+    keywords = {"features": {"extract": lambda images: images}, "log_cosh": {}}
+    bound = functools.partial(reconstruction.RECONSTRUCTIONS[name], **keywords.get(name, {"data_range": data_range}))
+    nats, back = jax.vjp(jax.jit(lambda pred: bound(pred, x)), pred)
+    (gradient,) = back(jnp.ones_like(nats))
+    assert nats.shape == (2,) and (nats > 0).all() and np.isfinite(nats).all()
+    assert np.isfinite(gradient).all() and gradient.any()
 
 
-def test_an_unknown_function_is_a_likelihood_unless_it_says_not():
+def test_likenesses_are_not_normalised_however_bound():
+    assert set(reconstruction.RECONSTRUCTIONS) == {*LIKELIHOODS, *LIKENESSES}
+    for name, function in reconstruction.RECONSTRUCTIONS.items():
+        bound = functools.partial(functools.partial(function), scale=2.0)
+        assert reconstruction.is_normalised(bound) == (name not in LIKENESSES)
+        assert getattr(reconstruction, name) is function
+    assert all(LIKELIHOODS[name].function is getattr(reconstruction, name) for name in LIKELIHOODS)
+
+
+def test_an_unknown_function_is_a_likelihood_only_if_it_says_so():
     def mine(pred, x):
         return jnp.square(pred - x).sum((-3, -2, -1))
 
-    assert reconstruction.is_normalised(mine)
-    mine.normalised = False
+    assert not reconstruction.is_normalised(mine)
     assert not reconstruction.is_normalised(functools.partial(mine))
+    mine.normalised = True
+    assert reconstruction.is_normalised(functools.partial(mine))
+    mine.normalised = False
+    assert not reconstruction.is_normalised(mine)

@@ -9,7 +9,7 @@ import optax
 import pytest
 
 from vae_jax import errors
-from vae_jax.runs import checkpoint
+from vae_jax.runs import checkpoint, stored_step
 from vae_jax.training import train_state
 
 
@@ -179,7 +179,7 @@ OUTSIDE = [
 @pytest.mark.parametrize("which", ["latest", "2"])
 def test_what_cannot_be_read_now_is_not_called_damaged(tmp_path, monkeypatch, error, cause, which):
     save(tmp_path, 1, 2)
-    monkeypatch.setattr(checkpoint, "_variables", raising(error, cause))
+    monkeypatch.setattr(stored_step, "restore_variables", raising(error, cause))
     said = []
     with pytest.raises(errors.UserError, match="checkpoints/2 cannot be read now") as refused:
         checkpoint.restore_variables(tmp_path, which, said.append)
@@ -188,7 +188,7 @@ def test_what_cannot_be_read_now_is_not_called_damaged(tmp_path, monkeypatch, er
 
 def test_a_checkpoint_that_a_training_removes_while_it_is_read_is_not_damage(tmp_path, monkeypatch):
     save(tmp_path, 1)
-    original, said = checkpoint._variables, []
+    original, said = stored_step.restore_variables, []
 
     def replaced_meanwhile(manager, step):
         if step == 1:
@@ -196,5 +196,30 @@ def test_a_checkpoint_that_a_training_removes_while_it_is_read_is_not_damage(tmp
             assert not (tmp_path / "checkpoints" / "1").exists()
         return original(manager, step)
 
-    monkeypatch.setattr(checkpoint, "_variables", replaced_meanwhile)
+    monkeypatch.setattr(stored_step, "restore_variables", replaced_meanwhile)
     assert checkpoint.restore_variables(tmp_path, warn=said.append).step == 2 and not said
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("which", ["latest", "best", "2"])
+def test_a_model_of_values_that_are_not_finite_is_refused_by_name(tmp_path, value, which):
+    """In the weights and in the statistics; a state that training goes on from may hold such values elsewhere."""
+    good, bad = make_state(1), make_state(2)
+    kernel = bad.params["encoder"]["kernel"].at[3, 1].set(value).at[5, 2].set(value)
+    with checkpoint.open_for_training(tmp_path, 3) as manager:
+        checkpoint.save(manager, good, {}, -1.0)
+        checkpoint.save(manager, bad.replace(params={"encoder": {"kernel": kernel}}), {}, 0.0)
+    with pytest.raises(
+        errors.UserError, match="checkpoints/2 holds params/encoder/kernel, of whose 600 values 2 are not"
+    ):
+        checkpoint.restore_variables(tmp_path, which)
+    assert checkpoint.restore_variables(tmp_path, "1").step == 1
+
+
+def test_a_score_that_is_not_finite_is_none(tmp_path):
+    save(tmp_path, 1, 2, scores={1: -5.0, 2: float("nan")})
+    with checkpoint.open_for_training(tmp_path, 3) as manager:
+        assert checkpoint.best_score(manager) == -5.0
+    assert checkpoint.restore_variables(tmp_path, "best").step == 1
+    for file in (tmp_path / "checkpoints").rglob("*"):
+        assert not file.is_file() or b"NaN" not in file.read_bytes()

@@ -239,7 +239,7 @@ def test_weights_can_start_from_another_run(finished, tmp_path):
     workdir, state = finished
     started = vae_jax.train(tiny(num_steps=0), tmp_path / "new", images=IMAGES, init_from=workdir)
     assert_same_bits(started.params, state.ema_params)
-    assert_same_bits(started.batch_stats, state.batch_stats)
+    assert_same_bits(started.collections, state.collections)
     wider = tiny(num_steps=0, **{"model.latent_dim": 3})
     with pytest.raises(errors.UserError, match="another model: params/decoder"):
         vae_jax.train(wider, tmp_path / "wider", images=IMAGES, init_from=workdir)

@@ -9,8 +9,8 @@ import pytest
 from vae_jax.configs import base
 from vae_jax.training import optimizers
 
+PLAYERS = {"vae": ("weight",)}
 PARAMS = {"weight": jnp.array([1.0, -2.0], jnp.float32)}
-ONE_PLAYER = {"vae": ("weight",)}
 GRADIENT = {"weight": jnp.array([3.0, 4.0], jnp.float32)}
 
 
@@ -54,7 +54,7 @@ def test_warm_up_is_a_factor_that_grows_linearly_from_zero():
 
 def update(gradient=GRADIENT, **fields):
     made = config(**fields)
-    tx = optimizers.make_optimizer(made, optimizers.make_schedule(made, 10.0, 100), ONE_PLAYER)
+    tx = optimizers.make_optimizer(made, optimizers.make_schedule(made, 10.0, 100), PLAYERS)
     return np.asarray(tx.update(gradient, tx.init(PARAMS), PARAMS)[0]["weight"])
 
 
@@ -67,7 +67,7 @@ def test_updates_are_those_of_the_optimisers():
     np.testing.assert_allclose(decayed, wide - 0.5 * 0.1 * np.array([1.0, -2.0]), rtol=1e-5)
     # One after the other a schedule's, not its first value's.
     later = config(**{"optimizer.name": "sgd", "optimizer.schedule": "cosine"})
-    tx = optimizers.make_optimizer(later, optimizers.make_schedule(later, 10.0, 1), ONE_PLAYER)
+    tx = optimizers.make_optimizer(later, optimizers.make_schedule(later, 10.0, 1), PLAYERS)
     _, state = tx.update(GRADIENT, tx.init(PARAMS), PARAMS)
     np.testing.assert_allclose(tx.update(GRADIENT, state, PARAMS)[0]["weight"], [0.0, 0.0], atol=1e-7)
 
@@ -82,16 +82,16 @@ def test_gradients_are_clipped_by_their_global_norm_before_the_update():
 
 def test_a_critic_has_its_own_adam():
     made = config(**{"optimizer.critic.learning_rate": 0.1, "optimizer.name": "sgd"})
-    players = {"vae": ("encoder",), "critic": ("discriminator",)}
+    players = {"vae": ("encoder",), "critic": ("critic",)}
     tx = optimizers.make_optimizer(made, optimizers.make_schedule(made, 10.0, 100), players)
-    params = {"encoder": PARAMS, "discriminator": PARAMS}
+    params = {"encoder": PARAMS, "critic": PARAMS}
     state = tx.init(params)
     for sign in (1.0, -1.0):
         adversary = {"weight": sign * GRADIENT["weight"]}
-        updates, state = tx.update({"encoder": GRADIENT, "discriminator": adversary}, state)
+        updates, state = tx.update({"encoder": GRADIENT, "critic": adversary}, state)
     # Two steps of Adam with b1 = 0.5 and b2 = 0.9 on gradients g and -g, as written in its paper.
     mean = (0.5 * 0.5 - 0.5) / (1 - 0.5**2)
-    np.testing.assert_allclose(updates["discriminator"]["weight"], [-0.1 * mean] * 2, rtol=1e-4)
+    np.testing.assert_allclose(updates["critic"]["weight"], [-0.1 * mean] * 2, rtol=1e-4)
     np.testing.assert_allclose(updates["encoder"]["weight"], [-1.5, -2.0])
 
 

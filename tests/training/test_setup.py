@@ -5,8 +5,8 @@ import pytest
 from ml_collections import config_dict
 
 import vae_jax
-from vae_jax.config import build
 from vae_jax.configs import base, celeba, digits
+from vae_jax.data import batches
 from vae_jax.training import setup
 
 
@@ -38,11 +38,11 @@ def test_a_scheduled_beta_has_no_one_value_to_say():
 
 @pytest.mark.parametrize("flip", [True, False])
 def test_training_images_alone_are_mirrored(flip, tmp_path, monkeypatch):
-    made, make = [], build.make_prepare
-    monkeypatch.setattr(build, "make_prepare", lambda config, flip: made.append(flip) or make(config, flip=flip))
+    made, make = [], batches.make_prepare
+    monkeypatch.setattr(batches, "make_prepare", lambda model, flip: made.append(flip) or make(model, flip=flip))
     config = base.get_config()
     config.update_from_flattened_dict(
         {"num_steps": 0, "data.source": "digits", "data.batch_size": 8, "data.flip": flip, "model.hidden_dims": (2,)}
     )
     vae_jax.train(config, tmp_path, images=np.zeros((40, 4, 4, 1), np.uint8))
-    assert made == [flip, False]  # for the training step, for evaluation
+    assert made[0] == flip and len(made) > 1 and not any(made[1:])  # for the training step; for everything else

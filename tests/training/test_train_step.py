@@ -54,7 +54,7 @@ def test_a_step_is_the_gradient_of_the_objective_under_the_steps_key(model, vari
     expected = jax.tree.map(lambda p, g: p - LEARNING_RATE * g, variables["params"], grads)
     close = functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6)
     jax.tree.map(close, new.params, expected)
-    jax.tree.map(close, new.batch_stats, updated["batch_stats"])
+    jax.tree.map(close, new.collections["batch_stats"], updated["batch_stats"])
     jax.tree.map(lambda e, p, old: close(e, 0.9 * old + 0.1 * p), new.ema_params, expected, variables["params"])
     close(metrics["loss"], loss)
     close(metrics["grad_norm"], np.sqrt(sum(float((g**2).sum()) for g in jax.tree.leaves(grads))))
@@ -84,7 +84,7 @@ def test_what_is_not_finite_changes_nothing_but_the_step(what, model, variables)
     new, metrics = step(state, batch())
     assert not metrics["finite"]
     assert what == "loss" or np.isfinite(metrics["loss"])
-    kept = lambda tree: (tree.params, tree.batch_stats, tree.opt_state, tree.ema_params)  # noqa: E731
+    kept = lambda tree: (tree.params, tree.collections, tree.opt_state, tree.ema_params)  # noqa: E731
     jax.tree.map(np.testing.assert_array_equal, kept(new), kept(state))
     assert int(new.step) == 1
     assert step(new, batch())[1]["finite"]

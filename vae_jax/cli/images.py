@@ -2,16 +2,19 @@
 
 import io
 import pathlib
+from collections.abc import Iterator
 
 import numpy as np
 
 from vae_jax import errors
 from vae_jax.cli.options import Images, RunData, Sample
 from vae_jax.config import Config
-from vae_jax.data import dataset, sources, user_images
+from vae_jax.data import dataset, fingerprint, sources, user_images
 from vae_jax.report import pictures
 from vae_jax.runs import workdir
 from vae_jax.runs.restore import Say
+
+CHUNK = 512  # images that are in memory at a time where all images of a split or of --input are gone through
 
 
 def images_of(config: Config, options: Images) -> dataset.Split:
@@ -22,6 +25,42 @@ def images_of(config: Config, options: Images) -> dataset.Split:
             options.input, config.data.crop, shape, label_names=tuple(config.data.label_names), data=config.data
         )
     return split_of(dataset_of(config, options), options.split)
+
+
+def parts_of(path: str, config: Config, options: Images) -> Iterator[dataset.Split]:
+    """Yield what `images_of` returns in parts of at most CHUNK images, so that any number of images fits in memory.
+
+    Every part has "name", and "class" where the images have classes with names, which are those of the run in `path`.
+    """
+    known = class_names(path)
+    if options.input:
+        shape = tuple(config.model.image_shape)
+        parts = user_images.stream_images(
+            options.input, config.data.crop, shape, label_names=known, data=config.data, chunk=CHUNK
+        )
+    else:
+        loaded = dataset_of(config, options)
+        known = loaded.label_names or known
+        parts = _sliced(split_of(loaded, options.split), options.split)
+    for part in parts:
+        label = part.get("label")
+        named = label is not None and label.ndim == 1 and label.max() < len(known)
+        yield part | {"class": np.array(known)[label]} if named else part
+
+
+def _sliced(split: dataset.Split, name: str) -> Iterator[dataset.Split]:
+    """Yield a split in parts; an image without a name is called by the split and its row, such as "train/17"."""
+    num = len(split["image"])
+    for start in range(0, num, CHUNK):
+        part = {key: np.asarray(values[start : start + CHUNK]) for key, values in split.items()}
+        rows = range(start, min(start + CHUNK, num))
+        yield {"name": np.array([f"{name}/{row}" for row in rows])} | part
+
+
+def class_names(path: str) -> tuple[str, ...]:
+    """Return the names of the classes that the run in `path` was trained on, () where none are stored."""
+    file = workdir.existing(path) / workdir.DATA_FINGERPRINT
+    return fingerprint.from_bytes(file.read_bytes()).label_names if file.exists() else ()
 
 
 def dataset_of(config: Config, options: RunData) -> dataset.Dataset:

@@ -144,7 +144,16 @@ class Evaluate(Images):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Encode(Images):
-    """Write latents.npz: the posterior's mean and log-variance for each image, with labels where there are any."""
+    """Write latents.npz or latents.csv: the posterior's parameters of each image, with its name and its class."""
+
+    format: str = flag("npz", values.choice("csv", "npz"), "The kind of the file: csv or npz.")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Score(Images):
+    """Write scores.csv: ELBO, distortion, KL, importance-weighted bound and reconstruction error of each image."""
+
+    num_samples: int = flag(32, values.count, "K, the samples of each image in the bound and in the distortion.")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -169,6 +178,7 @@ MODES: dict[str, type[Options]] = {
     "arithmetic": Arithmetic,
     "evaluate": Evaluate,
     "encode": Encode,
+    "score": Score,
     "report": Report,
     "compare": Compare,
 }

@@ -44,11 +44,12 @@ def bind(
 
 
 def listed(names: Iterable[str]) -> str:
+    """Return names in order, with commas between them, or "no keywords"."""
     return ", ".join(sorted(names)) or "no keywords"
 
 
 def read_value(value: Any) -> Any:
-    """A section {"schedule": NAME, ...} as the optax schedule of that name; anything else as it is."""
+    """Return the optax schedule that a section {"schedule": NAME, ...} names, and any other value as it is."""
     if not isinstance(value, Config):
         return value
     import optax  # here alone: a trained model is built without it, but for such a section
@@ -62,6 +63,17 @@ def read_value(value: Any) -> Any:
 
 
 def lookup(name: str, functions: Functions, where: str, allow_import: bool) -> Callable[..., Any]:
+    """Return what a name stands for: an entry of a table, or "my_module:my_function", code of the user's own.
+
+    Args:
+        name: the name.
+        functions: the table.
+        where: the field of the configuration that has the name, for messages.
+        allow_import: whether code of the user's own may be imported.
+
+    Raises:
+        errors.UserError: the name is unknown, its code may not be imported, or the import fails.
+    """
     if not isinstance(name, str):
         raise errors.UserError(f"{where}={name!r} is not a name; {errors.did_you_mean('', functions)}")
     if ":" not in name:

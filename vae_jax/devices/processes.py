@@ -1,7 +1,8 @@
 """One run in many processes: how they find each other, which of them writes, and how they end together.
 
-`jax.distributed` does the work. Every process runs the same program on its share of the devices; process 0 leads: it
-alone writes logs, pictures and config.json and holds the workdir's lock. All must see the same workdir.
+`jax.distributed` does the work. Every process runs the same program on its share of the devices, and all processes must
+see the same workdir. Process 0 is the leader, which alone writes logs, pictures and config.json and holds the workdir's
+lock. `main.py` and the training loop use this file.
 """
 
 import contextlib
@@ -21,28 +22,29 @@ from vae_jax import errors
 from vae_jax.devices import last_words
 from vae_jax.runs import workdir
 
-HEARTBEAT_SECONDS = 20  # silence after which a process counts as dead
-SHUTDOWN_SECONDS = 20  # that a process which ends waits for the others
+HEARTBEAT_SECONDS = 20  # after so long a silence a process counts as dead
+SHUTDOWN_SECONDS = 20  # that an ending process waits for the other processes
 _REMEDY = "the same command in all processes goes on from the last checkpoint"
 _TASK_COUNTS = ("SLURM_NTASKS", "OMPI_COMM_WORLD_SIZE")
 
 
 def join(coordinator: str | None = None, num_processes: int | None = None, process_id: int | None = None) -> None:
-    """Join the other processes of this run, before anything touches a device; alone, do nothing.
+    """Join the other processes of this run, or do nothing if the run has a single process.
 
-    What is None is asked of the cluster (SLURM, Open MPI, GKE, a TPU pod), if this is one.
+    An argument that is None is asked of the cluster (SLURM, Open MPI, GKE, a TPU pod), if there is one. Call this
+    before anything touches a device.
 
     Args:
         coordinator: HOST:PORT of process 0, which listens there.
-        num_processes: how many there are.
-        process_id: which one this is, from 0.
+        num_processes: how many processes the run has.
+        process_id: the number of this process, from 0.
 
     Raises:
-        errors.UserError: the others cannot be found with what was said.
+        errors.UserError: the other processes cannot be found by these arguments.
     """
     asked = (coordinator, num_processes, process_id) != (None, None, None)
     if jax.distributed.is_initialized():
-        return  # a program of the user's was first
+        return  # the user's own program has joined already
     if not asked and any(os.environ.get(name) == "1" for name in _TASK_COUNTS):
         return  # jax would give a single task one of its devices only
     try:
@@ -64,18 +66,18 @@ def join(coordinator: str | None = None, num_processes: int | None = None, proce
         ) from None
     except RuntimeError as error:
         if not asked and "must be called before any JAX calls" in str(error):
-            return  # called from a program that computes already
+            return  # the calling program has used a device already
         raise errors.UserError(f"cannot join the other processes ({_first_line(error)})") from None
 
 
 def leads() -> bool:
-    """Return whether this is the process that writes."""
+    """Return whether this process is the leader, which alone writes."""
     return jax.process_index() == 0
 
 
 @contextlib.contextmanager
 def leader_first(name: str) -> Iterator[None]:
-    """Run the body in process 0, then in the others, which find what it left on disk."""
+    """Run the block in process 0 first, and then in the other processes, which find the files of process 0."""
     if not leads():
         multihost_utils.sync_global_devices(name)
     try:
@@ -87,10 +89,10 @@ def leader_first(name: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def locked(path: pathlib.Path) -> Iterator[None]:
-    """Hold the workdir for one training of all processes.
+    """Hold the workdir for one training by all processes together.
 
     Raises:
-        errors.UserError: in all processes, if another run holds it.
+        errors.UserError: another run holds the workdir; the error is raised in all processes.
     """
     refused = None
     with contextlib.ExitStack() as stack:
@@ -120,7 +122,7 @@ def leaving_when_others_die() -> Iterator[None]:
     if jax.process_count() == 1:
         yield
         return
-    place = f"main.py: process {jax.process_index()} of {jax.process_count()}"
+    place = f"{pathlib.Path(sys.argv[0]).name}: process {jax.process_index()} of {jax.process_count()}"
     with last_words.prepared(f"{place} was ended from outside, or because another one was; {_REMEDY}") as words:
         try:
             yield

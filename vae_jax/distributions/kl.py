@@ -9,10 +9,28 @@ from typing import Any
 
 from jaxtyping import Array, Float
 
+from vae_jax.distributions.categorical import (
+    Categorical,
+    RelaxedCategorical,
+    kl_categorical_categorical,
+    kl_relaxed_categorical_categorical,
+)
+from vae_jax.distributions.gamma import Gamma, kl_gamma_gamma
 from vae_jax.distributions.gaussian import Gaussian, kl_gaussian_gaussian
+from vae_jax.distributions.product import Product, kl_product_product
+from vae_jax.distributions.von_mises_fisher import (
+    HypersphericalUniform,
+    VonMisesFisher,
+    kl_von_mises_fisher_uniform,
+)
 
-CLOSED_FORMS: dict[tuple[type, type], Callable[[Any, Any], Float[Array, "B G"]]] = {
+CLOSED_FORMS: dict[tuple[type, type], Callable[[Any, Any], Float[Array, "B G"] | None]] = {
+    (Categorical, Categorical): kl_categorical_categorical,
+    (Gamma, Gamma): kl_gamma_gamma,
     (Gaussian, Gaussian): kl_gaussian_gaussian,
+    (Product, Product): lambda q, p: kl_product_product(q, p, kl_divergence),
+    (RelaxedCategorical, Categorical): kl_relaxed_categorical_categorical,
+    (VonMisesFisher, HypersphericalUniform): kl_von_mises_fisher_uniform,
 }
 
 

@@ -16,6 +16,7 @@ from vae_jax import errors
 from vae_jax.distributions.distribution import Z, has_density
 from vae_jax.distributions.gaussian import standard_normal
 from vae_jax.distributions.kl import kl_divergence
+from vae_jax.distributions.sampled import sample_and_log_prob
 
 
 class Latents(NamedTuple):
@@ -58,17 +59,16 @@ def draw(
     if hasattr(vae, "draw"):
         return vae.draw(x, key, num_samples, path)
     posterior = vae.encode(x)
-    z = posterior.sample(key, num_samples)
     if not has_density(posterior):
-        return Latents(z, None, None, None, posterior=posterior)
+        return Latents(posterior.sample(key, num_samples), None, None, None, posterior=posterior)
+    z, log_q = sample_and_log_prob(posterior, key, num_samples, path=path)
     prior = prior_of(vae, posterior)
-    log_q = (jax.lax.stop_gradient(posterior) if path else posterior).log_prob(z)
     log_p = prior.log_prob(z)
     kl = kl_divergence(posterior, prior)
     if kl is None:
         kl = _sampled_kl(log_q, log_p)
     elif path:
-        kl = _along_the_path(kl, posterior, prior, z)
+        kl = _along_the_path(kl, posterior, prior, z, log_q, log_p)
     return Latents(z, log_q, log_p, kl, posterior=posterior)
 
 
@@ -78,14 +78,16 @@ def _sampled_kl(log_q: Float[Array, "*S B"], log_p: Float[Array, "*S B"]) -> Flo
     return difference.reshape(-1, difference.shape[-1]).mean(0)[:, None]
 
 
-def _along_the_path(kl: Float[Array, "B G"], posterior: Any, prior: Any, z: Z) -> Float[Array, "B H"]:
+def _along_the_path(
+    kl: Float[Array, "B G"], posterior: Any, prior: Any, z: Z, log_q: Float[Array, "*S B"], log_p: Float[Array, "*S B"]
+) -> Float[Array, "B H"]:
     """Return a KL with the value of `kl` and the gradient of log q(z) - log p(z) through z only.
 
     If a distribution has no `log_density` of each latent, the value is log q(z) - log p(z) too, as one group.
     """
     held = jax.lax.stop_gradient(posterior)
     if not (hasattr(held, "log_density") and hasattr(prior, "log_density")):
-        return _sampled_kl(held.log_prob(z), prior.log_prob(z))
+        return _sampled_kl(log_q, log_p)
     path = held.log_density(z) - prior.log_density(z)
     path = path.reshape(-1, *kl.shape).mean(0) if path.ndim > kl.ndim else path
     return jax.lax.stop_gradient(kl) + (path - jax.lax.stop_gradient(path))

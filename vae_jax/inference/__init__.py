@@ -1,5 +1,6 @@
-"""Uses of a trained model: samples, codes, reconstructions, interpolations, traversals and fitted priors.
+"""Uses of a trained model: samples, codes, reconstructions, interpolations, traversals, scores and fitted priors.
 
-The functions take a model and its variables, and return numpy arrays. Numbers that judge a model are in `evaluation`,
-and files are written by `cli` and `report`. `vae_jax` offers the functions of `sampling` by their names.
+Every function takes a model and its variables, with uint8 images or a key, and returns numpy arrays. `vae_jax` offers
+the most used functions by their names. Numbers that judge a model are in `evaluation`, and the command line writes the
+files, except for the fitted priors, which `stored_priors` keeps in a run's directory.
 """

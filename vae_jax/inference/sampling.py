@@ -64,7 +64,8 @@ def of_images(
     return in_chunks(lambda part: _of_images(function, model, variables, part), rows)
 
 
-def _posterior(vae: Any, x: jax.Array) -> Any:
+def posterior(vae: Any, x: jax.Array) -> Any:
+    """Return q(z|x); a function for `of_images`."""
     return vae.encode(x)
 
 
@@ -80,7 +81,7 @@ def decode(model: Any, variables: Variables, z: Any) -> np.ndarray:
 
 def encode(model: Any, variables: Variables, images: np.ndarray) -> Any:
     """Return q(z|x) for uint8 images [N, H, W, C], with numpy arrays [N, D] for its parameters."""
-    return of_images(_posterior, model, variables, images)
+    return of_images(posterior, model, variables, images)
 
 
 def mode_of(model: Any, variables: Variables, images: np.ndarray) -> Any:

@@ -12,6 +12,8 @@ import numpy as np
 
 from vae_jax import errors, models
 
+_WRAPPERS = ("model.", "module.", "_orig_mod.")  # Lightning, DataParallel and its kin, torch.compile
+
 
 def from_pytorch(
     state_dict: Mapping[str, Any],
@@ -24,15 +26,16 @@ def from_pytorch(
     hidden_dims, latent_dim and channels follow from the shapes. The decoder ends in tanh, as theirs does.
 
     Args:
-        state_dict: arrays or tensors under PyTorch-VAE's key names, with or without Lightning's prefix "model.";
-            a whole Lightning checkpoint (the mapping that holds "state_dict") will do.
+        state_dict: arrays or tensors under PyTorch-VAE's key names, also with the prefixes of Lightning ("model."),
+            DataParallel ("module.") and torch.compile ("_orig_mod."); or a whole Lightning checkpoint, which is the
+            mapping that holds "state_dict".
         data_range: of the images the weights were trained on: (-1, 1), or (0, 1) for PyTorch-VAE since
             December 2021, which pairs tanh with images in [0, 1].
         image_shape: (H, W, C); None takes the images to be square.
 
     Raises:
-        errors.UserError: a key that is missing, unknown or of the wrong shape, or an `image_shape` that does not
-            lead to the bottleneck of the weights.
+        errors.UserError: a key that is missing, unknown or of the wrong shape, an array with values that are not
+            finite, or an `image_shape` that does not lead to the bottleneck of the weights.
     """
     weights = _Weights(state_dict)
     hidden_dims = weights.level_widths()
@@ -107,7 +110,7 @@ class _Weights:
 
     def __init__(self, state_dict: Mapping[str, Any]):
         state_dict = state_dict.get("state_dict", state_dict)
-        arrays = {key.removeprefix("model."): value for key, value in state_dict.items()}
+        arrays = {_plain_name(key): value for key, value in state_dict.items()}
         self._arrays = {k: _to_numpy(v) for k, v in arrays.items() if not k.endswith("num_batches_tracked")}
         self._read: set[str] = set()
 
@@ -127,6 +130,11 @@ class _Weights:
         if array.ndim != len(shape) or list(array.shape) != expected:
             wanted = ", ".join("*" if n is None else str(n) for n in shape)
             raise errors.UserError(f"{key!r} of the state dict has shape {array.shape}, not ({wanted})")
+        if not np.isfinite(array).all():
+            raise errors.UserError(
+                f"{key!r} of the state dict holds {np.sum(~np.isfinite(array))} values of {array.size} that are not "
+                "finite numbers in float32; take the weights of an earlier checkpoint"
+            )
         self._read.add(key)
         return array
 
@@ -170,8 +178,16 @@ class _Weights:
         }
 
 
+def _plain_name(key: str) -> str:
+    """Return a key without the prefixes that wrappers of a module put before the names of its parameters."""
+    while key.startswith(_WRAPPERS):
+        key = key.partition(".")[2]
+    return key
+
+
 def _to_numpy(value: Any) -> np.ndarray:
-    """A copy in float32; a tensor may require gradients, be bfloat16 or live on a GPU."""
+    """Return a copy in float32; a tensor may require gradients, be bfloat16 or live on a GPU."""
     if hasattr(value, "detach"):
         value = value.detach().cpu().float().numpy()
-    return np.array(value, np.float32)
+    with np.errstate(over="ignore"):  # a value beyond float32 becomes infinite, which is refused where it is read
+        return np.array(value, np.float32)

@@ -1,45 +1,46 @@
 """Checkpoints in WORKDIR/checkpoints/<step>: the whole state, the run's configuration, a checksum of each array.
 
-The only room that imports orbax. Orbax commits a step by renaming its directory, so a step is there
-whole or not at all; but it restores flipped bits without a word, hence the checksums, which travel in
-the same commit and are verified on every restore.
+Orbax commits a step by renaming its directory, so a step is there whole or not at all. But orbax restores flipped bits
+without a word. So the checksums are saved in the same commit, and every restore verifies them. How a single step is
+read is in `stored_step`; these two files alone import orbax. Training saves and resumes by this file, and `restore`
+reads trained models by it.
 """
 
 import contextlib
+import math
 import pathlib
 import shutil
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
-import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers
 
 from vae_jax import errors
-from vae_jax.runs import integrity, legacy_checkpoint, orbax_noise, orbax_path
+from vae_jax.runs import integrity, orbax_noise, orbax_path, stored_step
 
 PyTree = Any
 Warn = Callable[[str], None]
 
 
-class SavedModel(NamedTuple):
-    """What inference needs of a checkpoint; parameters are the averaged ones if the run kept them."""
-
-    step: int
-    variables: dict[str, PyTree]  # {"params", and the collections}, numpy arrays
-    config: dict[str, Any]  # as serialization.to_json wrote it
-
-
 def open_for_training(workdir: pathlib.Path, keep: int) -> ocp.CheckpointManager:
-    """Open WORKDIR/checkpoints to save in: the newest `keep` and the best one (largest score) stay."""
+    """Return a manager that saves in WORKDIR/checkpoints, and keeps the newest checkpoints and the best one.
+
+    Args:
+        workdir: the run's directory, which exists.
+        keep: how many of the newest checkpoints stay; the one with the largest score stays beside them.
+
+    Raises:
+        errors.UserError: the directory's path or a checkpoint in it cannot be used.
+    """
     orbax_noise.silence_late_writes()
     managers = checkpoint_managers
     best = managers.BestN(get_metric_fn=_score, n=1, keep_checkpoints_without_metrics=False)
     options = ocp.CheckpointManagerOptions(
         preservation_policy=managers.AnyPreservationPolicy([managers.LatestN(keep), best]),
-        best_fn=_score,  # the policy decides; but without this the manager does not read metrics back
+        best_fn=_score,  # the policy decides, but the manager reads scores back only if it is given this function
         cleanup_tmp_directories=True,
     )
     return _open(workdir, options)
@@ -57,7 +58,8 @@ def save(
         manager: as `open_for_training` returned it.
         state: a `TrainState`; its `step` names the checkpoint.
         config: the run's configuration, as JSON.
-        score: the evaluation's score of this state, where larger is better; None if it was not evaluated.
+        score: the evaluation's score of this state, where larger is better; None if it was not evaluated. A score
+            that is not finite counts as none.
 
     Raises:
         errors.NotSaved: as `wait`.
@@ -75,15 +77,16 @@ def save(
     if jax.process_count() == 1:
         _sweep(manager)
     with _failing(manager):
-        manager.save(step, args=args, metrics=None if score is None else {"score": score}, force=True)
+        metrics = {"score": score} if score is not None and math.isfinite(score) else None
+        manager.save(step, args=args, metrics=metrics, force=True)
     return sums
 
 
 def wait(manager: ocp.CheckpointManager) -> None:
-    """Wait until the save that was begun last is committed; from then on the run can die at any moment.
+    """Wait until the save that was begun last is committed. From then on the run can be killed at any moment.
 
     Raises:
-        errors.NotSaved: it could not be written; a later one may succeed.
+        errors.NotSaved: the checkpoint could not be written; a later save may succeed.
     """
     with _failing(manager):
         manager.wait_until_finished()
@@ -101,8 +104,7 @@ def read_back(manager: ocp.CheckpointManager, step: int, sums: dict[str, int]) -
         errors.UserError: the checkpoint cannot be read, or it holds other arrays.
     """
     try:
-        arrays, _ = _arrays(manager, step, _stored(manager, step))
-        if integrity.checksums(arrays) != sums:
+        if integrity.checksums(stored_step.restore_arrays(manager, step)) != sums:
             raise ValueError("it holds other numbers than were saved")
     except Exception as error:  # whatever orbax runs into
         raise errors.UserError(
@@ -113,25 +115,25 @@ def read_back(manager: ocp.CheckpointManager, step: int, sums: dict[str, int]) -
 
 @contextlib.contextmanager
 def _failing(manager: ocp.CheckpointManager) -> Iterator[None]:
-    """Turn what a failed save raises into errors.NotSaved, once nothing of it is left."""
+    """Turn any error of a failed save into errors.NotSaved, after the threads of the save have ended."""
     try:
         yield
     except Exception as error:  # orbax raises bare Exception, ValueError, OSError for a full disk
         if jax.process_count() > 1:
-            raise  # the others may have saved it, and wait
+            raise  # the other processes may have saved the checkpoint, and wait for this one
         orbax_noise.join_leftovers()
-        manager.reload()  # it counts the step as saved already
+        manager.reload()  # the manager counts the step as saved already
         raise errors.NotSaved(_brief(error).replace(str(manager.directory), str(_shown(manager)))) from error
 
 
 def close(manager: ocp.CheckpointManager) -> None:
-    """Close a manager, after a save that goes on; what a failed one raises a second time here was told already."""
+    """Close a manager, after a save that still goes on. `wait` has already raised the error of a save that failed."""
     with contextlib.suppress(Exception):
         manager.close()
 
 
 def _sweep(manager: ocp.CheckpointManager) -> None:
-    """Remove what is left of saves that failed."""
+    """Remove the temporary directories of saves that failed."""
     for leftover in pathlib.Path(manager.directory).glob(f"*{ocp.utils.TMP_DIR_SUFFIX}*"):
         shutil.rmtree(leftover, ignore_errors=True)
 
@@ -150,47 +152,41 @@ def restore_state(manager: ocp.CheckpointManager, like: PyTree, warn: Warn = war
     Raises:
         errors.UserError: the checkpoint is of another model, or every checkpoint is damaged.
     """
-    target = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
-
-    def restore(step: int) -> PyTree:
-        stored = _stored(manager, step)
-        if legacy_checkpoint.is_legacy(stored):
-            return _legacy_state(manager, step, stored, like)
-        integrity.check_same_model(_variables_of(stored), _variables_of(like.__dict__))
-        restore_args = ocp.checkpoint_utils.construct_restore_args(target)
-        state = ocp.args.PyTreeRestore(item=target, restore_args=restore_args)
-        args = ocp.args.Composite(state=state, checksums=ocp.args.JsonRestore())
-        restored = manager.restore(step, args=args)
-        integrity.verify(restored["state"], restored["checksums"])
-        return restored["state"]
-
-    return _newest(manager, restore, warn)
+    return _newest(manager, lambda step: stored_step.restore_state(manager, step, like), warn)
 
 
-def restore_variables(workdir: pathlib.Path, which: str = "latest", warn: Warn = warnings.warn) -> SavedModel:
+def restore_variables(
+    workdir: pathlib.Path, which: str = "latest", warn: Warn = warnings.warn
+) -> stored_step.SavedModel:
     """Return parameters, running statistics and configuration alone, as numpy, on any number of devices.
 
     Args:
         workdir: a run's directory.
         which: "latest", "best", or a step.
-        warn: told of a damaged checkpoint that was passed over (only with "latest").
+        warn: called with a line for each damaged checkpoint that is passed over, which happens with "latest" alone.
 
     Raises:
-        errors.UserError: there is no such checkpoint, or it is damaged.
+        errors.UserError: there is no such checkpoint, or it is damaged or holds values that are not finite.
     """
-    directory = workdir / "checkpoints"
     options = ocp.CheckpointManagerOptions(read_only=True, create=False, save_interval_steps=0, best_fn=_score)
     with _open(workdir, options) as manager:
-        if which == "latest":
-            restored = _newest(manager, lambda step: _variables(manager, step), warn)
-            if restored is None:
-                raise errors.UserError(f"{directory} holds no finished checkpoint; train longer, or look elsewhere")
-            return restored
-        step = _chosen_step(manager, which, directory)
-        try:
-            return _variables(manager, step)
-        except Exception as error:
-            raise errors.UserError(f"{_refusal(manager, step, error)}; choose another") from None
+        saved = _latest_model(manager, warn) if which == "latest" else _model(manager, _chosen_step(manager, which))
+        integrity.check_finite(saved.variables, f"checkpoint {_shown(manager, saved.step)}")
+        return saved
+
+
+def _latest_model(manager: ocp.CheckpointManager, warn: Warn) -> stored_step.SavedModel:
+    saved = _newest(manager, lambda step: stored_step.restore_variables(manager, step), warn)
+    if saved is None:
+        raise errors.UserError(f"{_shown(manager)} holds no finished checkpoint; train longer, or look elsewhere")
+    return saved
+
+
+def _model(manager: ocp.CheckpointManager, step: int) -> stored_step.SavedModel:
+    try:
+        return stored_step.restore_variables(manager, step)
+    except Exception as error:
+        raise errors.UserError(f"{_refusal(manager, step, error)}; choose another") from None
 
 
 def _score(metrics: dict[str, float]) -> float:
@@ -198,7 +194,10 @@ def _score(metrics: dict[str, float]) -> float:
 
 
 def _open(workdir: pathlib.Path, options: ocp.CheckpointManagerOptions) -> ocp.CheckpointManager:
-    """Make a manager whose items have handlers from the start; without, it cannot tell what a checkpoint holds."""
+    """Return a manager that knows from the start what kind of item each part of a checkpoint is.
+
+    A manager without such a registry cannot tell what a checkpoint holds before it has saved or restored one.
+    """
     registry = ocp.handlers.DefaultCheckpointHandlerRegistry()
     state, json = ocp.PyTreeCheckpointHandler(), ocp.JsonCheckpointHandler()
     for args in (ocp.args.PyTreeSave, ocp.args.PyTreeRestore):
@@ -217,69 +216,18 @@ def _open(workdir: pathlib.Path, options: ocp.CheckpointManagerOptions) -> ocp.C
         ) from None
 
 
-def _stored(manager: ocp.CheckpointManager, step: int) -> dict[str, PyTree]:
-    """Return shapes and dtypes of a checkpoint's state by field, without reading its arrays, which could be read."""
-    integrity.check_claims(pathlib.Path(manager.directory) / str(step) / "state")
-    metadata = manager.item_metadata(step)["state"]
-    if metadata is None:
-        raise ValueError("there is no state in it")
-    return metadata.tree
-
-
-def _arrays(manager: ocp.CheckpointManager, step: int, stored: PyTree) -> tuple[PyTree, dict[str, int]]:
-    """Return all arrays of a checkpoint as numpy, in the structure of its metadata, and their stored checksums."""
-    numpy_leaf = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), stored)
-    state = ocp.args.PyTreeRestore(item=stored, restore_args=numpy_leaf)
-    restored = manager.restore(step, args=ocp.args.Composite(state=state, checksums=ocp.args.JsonRestore()))
-    return restored["state"], restored["checksums"]
-
-
-def _legacy_state(manager: ocp.CheckpointManager, step: int, stored: PyTree, like: PyTree) -> PyTree:
-    """Return the state of a checkpoint of the old layout, laid out and sharded as `like`."""
-    fields = legacy_checkpoint.translate(stored)
-    fields["params"] = legacy_checkpoint.without_unused(fields["params"], like.params)
-    integrity.check_same_model(_variables_of(fields), _variables_of(like.__dict__))
-    arrays, checksums = _arrays(manager, step, stored)
-    integrity.verify(arrays, checksums)
-    return legacy_checkpoint.fit(legacy_checkpoint.translate(arrays), like)
-
-
-def _variables(manager: ocp.CheckpointManager, step: int) -> SavedModel:
-    """Return the parameters, averaged if there are such, and the collections of a checkpoint, without the rest."""
-    stored = _stored(manager, step)
-    params = "ema_params" if jax.tree.leaves(stored.get("ema_params")) else "params"
-    target = {
-        name: jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), stored[name])
-        for name in (params, "collections", "batch_stats")
-        if name in stored
-    }
-    numpy_leaf = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), target)
-    state = ocp.args.PyTreeRestore(item=target, restore_args=numpy_leaf, partial_restore=True)
-    args = ocp.args.Composite(state=state, config=ocp.args.JsonRestore(), checksums=ocp.args.JsonRestore())
-    restored = manager.restore(step, args=args)
-    integrity.verify(restored["state"], restored["checksums"])
-    fields = (
-        legacy_checkpoint.translate(restored["state"]) if legacy_checkpoint.is_legacy(stored) else restored["state"]
-    )
-    return SavedModel(step, _variables_of({**fields, "params": fields[params]}), restored["config"])
-
-
-def _variables_of(fields: Any) -> dict[str, PyTree]:
-    """Return the parameters and the collections among the fields of a state, as a model takes them."""
-    return {"params": fields["params"], **(fields.get("collections") or {})}
-
-
-def _chosen_step(manager: ocp.CheckpointManager, which: str, directory: pathlib.Path) -> int:
+def _chosen_step(manager: ocp.CheckpointManager, which: str) -> int:
+    """Return the step that "best" or a number means."""
     steps = sorted(manager.all_steps())
     if which == "best":
         scored = {step: metrics["score"] for step in steps if (metrics := manager.metrics(step))}
         if scored:
             return max(scored, key=lambda step: scored[step])
-        raise errors.UserError(f"no checkpoint in {directory} was evaluated yet; use --checkpoint latest")
+        raise errors.UserError(f"no checkpoint in {_shown(manager)} was evaluated yet; use --checkpoint latest")
     if which.isdigit() and int(which) in steps:
         return int(which)
     raise errors.UserError(
-        f"no checkpoint {which} in {directory}; there are: latest, best, {', '.join(map(str, steps))}"
+        f"no checkpoint {which} in {_shown(manager)}; there are: latest, best, {', '.join(map(str, steps))}"
     )
 
 

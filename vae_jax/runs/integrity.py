@@ -1,4 +1,7 @@
-"""Whether arrays are what was saved, of the model that is asked for, and no larger than their files can hold."""
+"""Checks of a checkpoint's arrays: that they are the arrays that were saved, of the right model, finite, and readable.
+
+Nothing here reads a checkpoint; `checkpoint`, `stored_step` and `restore` do, and call these functions.
+"""
 
 import errno
 import json
@@ -17,7 +20,8 @@ from vae_jax import errors
 
 PyTree = Any
 
-# What arrays may claim of memory: so many times their files' bytes (weights hardly compress), and a little (zeros do).
+# The memory that arrays may claim: their files' bytes times a factor, because weights hardly compress, and a number of
+# bytes beside, because small arrays of zeros compress well.
 CLAIM_RATIO = 16
 CLAIM_BYTES = 16 * 2**20
 
@@ -27,7 +31,7 @@ _OUTSIDE_WORDS = ["PERMISSION_DENIED", "RESOURCE_EXHAUSTED", *map(os.strerror, _
 
 
 def checksums(tree: PyTree) -> dict[str, int]:
-    """Return {path of a leaf: crc32 of its bytes, dtype and shape}; a typed key counts as its data."""
+    """Return the crc32 of the bytes, dtype and shape of each array by its path; a typed key counts as its data."""
     sums = {}
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
         if isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
@@ -40,7 +44,7 @@ def checksums(tree: PyTree) -> dict[str, int]:
 
 
 def verify(tree: PyTree, expected: dict[str, int]) -> None:
-    """Raise ValueError, naming the first array whose checksum is not the expected one."""
+    """Raise ValueError, which names the first array whose checksum is not the expected one."""
     for name, value in checksums(tree).items():
         if expected.get(name) != value:
             raise ValueError(f"checksum of {name} does not match")
@@ -62,9 +66,13 @@ def is_damage(error: BaseException | None) -> bool:
 
 
 def check_claims(directory: pathlib.Path) -> None:
-    """Raise ValueError if the arrays stored in a directory claim more memory, whole or in chunks, than can be there.
+    """Raise ValueError if the headers of stored arrays claim more memory than files of their size can fill.
 
-    Reading believes an array's header: it takes the memory first, and dies of it in a way that cannot be caught.
+    tensorstore allocates the memory that a header claims before it reads. If there is not so much, the process is
+    killed, which cannot be caught.
+
+    Args:
+        directory: of the state of one checkpoint, by a path as `orbax_path` makes it.
     """
     base = {"driver": "file", "path": f"{directory}/"}  # a URL would have its special characters read
     store = tensorstore.KvStore.open({"driver": "ocdbt", "base": base}).result()
@@ -79,7 +87,7 @@ def check_claims(directory: pathlib.Path) -> None:
 
 
 def _claimed(header: bytes) -> int:
-    """Return how many bytes reading an array takes, of which it may be a single chunk that is the larger."""
+    """Return how many bytes are allocated to read an array: those of the array or of one chunk, whichever is larger."""
     fields = json.loads(header)
     try:
         sizes = [int(size) for size in (*fields["shape"], *fields["chunks"])]
@@ -89,6 +97,26 @@ def _claimed(header: bytes) -> int:
     if min(sizes, default=1) < 0:
         raise ValueError("an array claims a negative size")
     return itemsize * max(math.prod(sizes[: len(fields["shape"])]), math.prod(sizes[len(fields["shape"]) :]))
+
+
+def check_finite(tree: PyTree, what: str) -> None:
+    """Raise if an array holds NaN or an infinity, because every image and number of such a model is meaningless.
+
+    Args:
+        tree: a model's variables.
+        what: the checkpoint that holds them, for the message.
+
+    Raises:
+        errors.UserError: names the first such array and how many of its values are not finite.
+    """
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        wrong = int(np.sum(~np.isfinite(leaf)))
+        if wrong:
+            name = jax.tree_util.keystr(path, simple=True, separator="/")
+            raise errors.UserError(
+                f"{what} holds {name}, of whose {leaf.size} values {wrong} are not finite numbers; "
+                "use an earlier one by --checkpoint=STEP, and train with a lower config.optimizer.learning_rate"
+            )
 
 
 def check_same_model(stored: PyTree, expected: PyTree) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 PyTree = Any
 
@@ -58,7 +59,7 @@ def _name(path: Any) -> str:
 
 def _placed(array: Any, like: jax.Array) -> jax.Array:
     """Return an array laid out on the devices as another is; key data become typed keys."""
-    if jax.dtypes.issubdtype(like.dtype, jax.dtypes.prng_key):
+    if jnp.issubdtype(like.dtype, jax.dtypes.prng_key):
         data = _placed(array, jax.random.key_data(like))
         return jax.random.wrap_key_data(data, impl=jax.random.key_impl(like))
     return jax.make_array_from_callback(like.shape, like.sharding, lambda index: array[index])

@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C: asked once, the run finishes its step and checkpoints; asked twice, it leaves at once."""
+"""SIGTERM and Ctrl-C in training: the first ends the run after its step and a checkpoint, the second at once."""
 
 import contextlib
 import os
@@ -11,12 +11,20 @@ from jax.experimental import multihost_utils
 
 
 class Interrupt:
-    """What the handler leaves for the loop to see."""
+    """The signal that was received, for the training loop to see.
+
+    Attributes:
+        signal: its number, or None.
+    """
 
     signal: int | None = None
 
     def reached(self, call: int) -> bool:
-        """Return whether to stop now, after the loop's call number `call`; the same answer in all processes."""
+        """Return whether the run stops now; all processes return the same.
+
+        Args:
+            call: how many training calls the loop has made before this one.
+        """
         if jax.process_count() == 1:
             return self.signal is not None
         if not multihost_utils.reached_preemption_sync_point(call):
@@ -28,9 +36,10 @@ class Interrupt:
 
 @contextlib.contextmanager
 def deferred() -> Iterator[Interrupt]:
-    """Note a first SIGINT or SIGTERM instead of dying of it. Only the main thread can; others get no handler.
+    """Record a first SIGINT or SIGTERM inside the block, instead of ending the process.
 
-    With several processes SIGTERM is jax's: it tells the others and they agree on a step. SIGINT is passed on to it.
+    Python can handle signals in the main thread alone, so in another thread nothing is changed. In a run of several
+    processes jax handles SIGTERM: it tells the other processes, and all agree on a step. A SIGINT becomes a SIGTERM.
     """
     interrupt = Interrupt()
     if threading.current_thread() is not threading.main_thread():

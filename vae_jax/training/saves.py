@@ -1,4 +1,4 @@
-"""A run's checkpoints: written in the background, and waited for before anything later is looked at."""
+"""When a run's checkpoints are begun and waited for. `runs.checkpoint` writes them; the training loop calls this."""
 
 import contextlib
 import math
@@ -23,8 +23,8 @@ class _Begun(NamedTuple):
 class Saves:
     """Saves one checkpoint at a time while the run goes on.
 
-    What was seen of a run (logged, drawn, told) may be lost by a kill, but no more of it than an interval: so nothing
-    later than a checkpoint is looked at until `settle` has seen it committed.
+    A kill may cost what was logged, drawn and told since the last checkpoint, and no more than one interval of it. So
+    the loop looks at no later step until `settle` has seen the checkpoint committed.
     """
 
     def __init__(self, run: setup.Run):
@@ -34,50 +34,57 @@ class Saves:
         self._best = checkpoint.best_score(run.manager)
 
     def is_best(self, score: float | None) -> bool:
-        """Return whether this is a number, and larger than that of every checkpoint."""
+        """Return whether a score is finite and larger than the score of every checkpoint."""
         return score is not None and math.isfinite(score) and (self._best is None or score > self._best)
 
     def goes_on(self) -> bool:
-        """Return whether a checkpoint is still being written, so that `settle` would wait."""
+        """Return whether a checkpoint is still being written, which `settle` would wait for."""
         return self._begun is not None and self._run.manager.is_saving_in_progress()
 
     def begin(self, state: train_state.TrainState, score: float | None, *, last: bool) -> None:
-        """Begin to save a state that was looked at; `last`: nothing of the run follows it.
+        """Begin to save a state whose metrics have been looked at.
+
+        Args:
+            state: the state to save.
+            score: the score of its evaluation, where larger is better, or None.
+            last: whether the run ends with this state.
 
         Raises:
             errors.UserError: as `settle`.
         """
         self.settle()
         self._begun = _Begun(int(state.step), score, last)
-        with self._telling():
+        with self._telling(self._begun):
             sums = checkpoint.save(self._run.manager, state, serialization.to_json(self._run.config), score)
             self._begun = self._begun._replace(sums=sums)
 
     def settle(self) -> None:
-        """Wait for the checkpoint that was begun. Without room, training goes on, and the next interval tries again.
+        """Wait for the checkpoint that was begun. On a full disk training goes on, and the next interval tries again.
 
         The first checkpoint that is written is read again and compared, before anything relies on it.
 
         Raises:
             errors.UserError: the last checkpoint of the run could not be written, or the first could not be read back.
         """
-        if self._begun is None:
+        begun = self._begun
+        if begun is None:
             return
-        with self._telling():
+        with self._telling(begun):
             checkpoint.wait(self._run.manager)
-            if self._begun.sums is not None and not self._was_read_back:
-                checkpoint.read_back(self._run.manager, self._begun.step, self._begun.sums)
+            if begun.sums is not None and not self._was_read_back:
+                checkpoint.read_back(self._run.manager, begun.step, begun.sums)
                 self._was_read_back = True
-            if self.is_best(self._begun.score):
-                self._best = self._begun.score
+            if self.is_best(begun.score):
+                self._best = begun.score
         self._begun = None
 
     @contextlib.contextmanager
-    def _telling(self) -> Iterator[None]:
+    def _telling(self, begun: _Begun) -> Iterator[None]:
+        """Say that a checkpoint could not be written, or raise if the run ends with it."""
         try:
             yield
         except errors.NotSaved as error:
-            begun, self._begun = self._begun, None
+            self._begun = None
             good = self._run.manager.latest_step()
             kept = f"the last one is that of step {good}" if good is not None else "there is none yet"
             what = f"the checkpoint of step {begun.step} could not be written ({error}); {kept}"

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from vae_jax import distributions
 from vae_jax.cli.sections.reported_run import ReportedRun
 from vae_jax.report import charts, page
 from vae_jax.runs import workdir
@@ -12,7 +13,8 @@ MOST_CURVES = 64
 def section(run: ReportedRun) -> page.Section:
     """Return a curve for each latent, the largest KL of the last step first; no parts for codes without noise."""
     lines = workdir.read_lines(run.directory / "latents.jsonl")
-    if not lines:
+    has_noise = run.images is None or distributions.has_density(run.images.codes)
+    if not lines or not has_noise:
         return page.Section("Latents over training", [])
     steps, kl = [line["step"] for line in lines], np.array([line["kl"] for line in lines])
     order = np.argsort(-kl[-1])
