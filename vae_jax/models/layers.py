@@ -54,7 +54,7 @@ class Style:
     axis_name: str | None = None
 
 
-def uniform(fan_in: int) -> jax.nn.initializers.Initializer:
+def uniform(fan_in: int) -> Callable[..., jax.Array]:
     """Return PyTorch's default initialiser of weights and biases, U(-b, b) with b = 1 / sqrt(fan_in)."""
     bound = 1.0 / math.sqrt(fan_in)
 

@@ -219,6 +219,7 @@ def _divergence(run: setup.Run, step: int, metrics: Any, offset: int) -> str:
 
 
 def _evaluate(run: setup.Run, state: train_state.TrainState, step: int) -> float:
+    assert run.dataset.valid is not None
     variables = train_state.inference_variables(state)
     images = run.dataset.valid["image"]
     put = functools.partial(devices.put_batch, mesh=run.mesh)
