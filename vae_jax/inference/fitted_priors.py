@@ -76,7 +76,7 @@ def _fit_mixture(mean: np.ndarray, std: np.ndarray, components: int) -> Mixture:
     draws = -(-MIXTURE_CODES // len(mean))
     noise = np.random.default_rng(0).normal(size=(draws, *mean.shape))
     z = (mean + std * noise).reshape(-1, mean.shape[1])
-    model = mixture.GaussianMixture(components, covariance_type="full", max_iter=200, random_state=0)
+    model: Any = mixture.GaussianMixture(components, covariance_type="full", max_iter=200, random_state=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a mixture whose EM has not converged is still a density
         model.fit(z)
@@ -96,7 +96,7 @@ def to_bytes(prior: Any, fingerprint: int) -> bytes:
     buffer = io.BytesIO()
     leaves = jax.tree_util.tree_leaves_with_path(prior)
     arrays = {jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf) for path, leaf in leaves}
-    np.savez(buffer, fingerprint=fingerprint, **arrays)
+    np.savez(buffer, allow_pickle=True, fingerprint=np.int64(fingerprint), **arrays)
     return buffer.getvalue()
 
 
@@ -110,10 +110,11 @@ def from_bytes(name: str, data: bytes, fingerprint: int) -> Any | None:
         data: as `to_bytes` returned it.
         fingerprint: the number that identifies what the prior should have been fitted to.
     """
+    none = jnp.zeros(())
     empty = {
-        "gaussian": MultivariateGaussian(0, 0),
-        "mixture": Mixture(0, MultivariateGaussian(0, 0)),
-        "aggregate": Mixture(0, Gaussian(0, 0)),
+        "gaussian": MultivariateGaussian(none, none),
+        "mixture": Mixture(none, MultivariateGaussian(none, none)),
+        "aggregate": Mixture(none, Gaussian(none, none)),
     }[prior_names.parse(name)[0]]
     try:
         with np.load(io.BytesIO(data)) as stored:
@@ -126,7 +127,7 @@ def from_bytes(name: str, data: bytes, fingerprint: int) -> Any | None:
         return None
 
 
-def _float32(array: np.ndarray) -> jax.Array:
+def _float32(array: Any) -> jax.Array:
     return jnp.asarray(array, jnp.float32)
 
 

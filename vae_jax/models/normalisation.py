@@ -12,6 +12,7 @@ When to delete the gradient: as soon as that command shows no difference.
 
 import functools
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -67,7 +68,8 @@ class BatchNorm(nn.Module):
         if not self.training:
             statistics = (running_mean.value, running_var.value)
             return _normalise(inputs, scale, bias, *statistics, self.epsilon).astype(x.dtype)
-        y, mean, var = _batch_normalise(inputs, scale, bias, self.epsilon, self.axis_name)
+        normalised: Any = _batch_normalise(inputs, scale, bias, self.epsilon, self.axis_name)
+        y, mean, var = normalised
         if self._is_first_pass():
             n = _count(x, self.axis_name)
             unbiased = var * (n / max(n - 1, 1))
@@ -114,7 +116,8 @@ def _batch_normalise(
 
 
 def _batch_normalise_forward(x, scale, bias, epsilon, axis_name):
-    y, mean, var = _batch_normalise(x, scale, bias, epsilon, axis_name)
+    normalised: Any = _batch_normalise(x, scale, bias, epsilon, axis_name)
+    y, mean, var = normalised
     return (y, mean, var), (x, scale, mean, var)
 
 

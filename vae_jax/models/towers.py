@@ -27,7 +27,7 @@ class Tower(NamedTuple):
     """
 
     encoder: Callable[[tuple[int, ...], layers.Style], nn.Module]
-    decoder: Callable[[tuple[int, int], int, tuple[int, ...], layers.Style], nn.Module]
+    decoder: Callable[..., nn.Module]
     linear: Callable[[layers.Style], Callable[..., nn.Module]]
 
 

@@ -84,7 +84,8 @@ class VAE(nn.Module):
         self.hidden_dims = _positive_integers("hidden_dims", self.hidden_dims)
         if not isinstance(self.latent_dim, int | np.integer) or self.latent_dim < 1:
             raise errors.UserError(f"latent_dim must be a positive integer, not {self.latent_dim!r}")
-        self.data_range = tuple(float(bound) for bound in self.data_range)
+        low, high = self.data_range
+        self.data_range = (float(low), float(high))
         _validate(self)
         super().__post_init__()
 
@@ -179,7 +180,7 @@ class VAE(nn.Module):
         return LIKELIHOODS[self.likelihood].mean(pred, self.data_range)
 
 
-def _positive_integers(name: str, values: Any) -> tuple[int, ...]:
+def _positive_integers(name: str, values: Any) -> Any:
     try:
         integers = tuple(operator.index(value) for value in values)
     except TypeError:

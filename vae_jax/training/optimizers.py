@@ -3,6 +3,8 @@
 `parts` calls the functions, and `loop` prints the line of `describe_jump`. The transformations are optax's.
 """
 
+from typing import Any
+
 import jax.numpy as jnp
 import optax
 
@@ -24,9 +26,8 @@ def make_schedule(config: Config, steps_per_epoch: float, num_steps: int) -> opt
     """
     section = config.optimizer
     if section.schedule == "exponential":
-        schedule = optax.exponential_decay(
-            section.learning_rate, steps_per_epoch, section.decay_per_epoch, staircase=True
-        )
+        epoch: Any = steps_per_epoch  # optax divides by the number of steps, which need not be whole
+        schedule = optax.exponential_decay(section.learning_rate, epoch, section.decay_per_epoch, staircase=True)
     elif section.schedule == "cosine":
         schedule = optax.cosine_decay_schedule(section.learning_rate, max(num_steps, 1))
     elif section.schedule == "stages":
@@ -47,7 +48,7 @@ def _stages(learning_rate: float, steps_per_epoch: float) -> optax.Schedule:
         Burda et al., 2016, arXiv 1509.00519, section 5.1.
     """
     ends = [round(steps_per_epoch * (3**i - 1) / 2) for i in range(1, NUM_STAGES)]
-    return optax.piecewise_constant_schedule(learning_rate, dict.fromkeys(ends, 10.0 ** (-1 / (NUM_STAGES - 1))))
+    return optax.piecewise_constant_schedule(learning_rate, {end: 10.0 ** (-1 / (NUM_STAGES - 1)) for end in ends})
 
 
 def describe_jump(stored: Config, asked: Config, step: int, num_data: int) -> str | None:

@@ -85,7 +85,7 @@ def make_keys(seed: int) -> dict[str, jax.Array]:
 
 def open_state(
     config: Config, parts: Parts, variables: Any, key: jax.Array, mesh: Any, manager: Any, say: Callable[[str], None]
-) -> train_state.TrainState | None:
+) -> train_state.TrainState:
     """Return the state of the newest checkpoint, or the state of step 0 if there is no checkpoint.
 
     Args:
