@@ -1,5 +1,5 @@
-"""What a trained model is used for: samples, reconstructions, codes, densities fitted to codes, and scores of images.
+"""What a trained model is used for: samples, codes, reconstructions, interpolations, scores and fitted priors.
 
-Everything here takes a model and its variables; restoring them is in `runs/`, and numbers over a data set are in
-`evaluation/`.
+Every function takes a model with its variables and uint8 images or a key. Nothing here trains, and no file of a run is
+read or written but the fitted priors, by `stored_priors`.
 """
