@@ -52,7 +52,7 @@ def _checkpoint_name(which: str | int) -> str:
     Raises:
         errors.OutOfRange: `which` is none of these.
     """
-    if isinstance(which, numbers.Integral) and not isinstance(which, bool) and which >= 0:
+    if isinstance(which, numbers.Integral) and not isinstance(which, bool) and int(which) >= 0:
         return str(int(which))
     if isinstance(which, str) and (which in ("latest", "best") or which.isdecimal()):
         return which
