@@ -15,6 +15,7 @@ _PUBLIC = {
     "reconstruct": "vae_jax.inference.sampling",
     "interpolate": "vae_jax.inference.sampling",
     "encode": "vae_jax.inference.sampling",
+    "evaluate": "vae_jax.evaluation.sections",
     "score": "vae_jax.inference.scores",
     "from_pytorch": "vae_jax.interop",
     "to_pytorch": "vae_jax.interop",

@@ -1,16 +1,15 @@
 """evaluation.json, by independent ways to its numbers."""
 
 import json
-import types
+import shutil
 
 import jax
 import numpy as np
 import pytest
 
 import main
-from vae_jax.cli import evaluate, options
-from vae_jax.cli import evaluation_subject as subject
-from vae_jax.evaluation import encodings, interventions
+from vae_jax.evaluation import interventions
+from vae_jax.runs import restore
 
 
 def test_evaluate_repeats_the_runs_own_numbers_and_says_what_on(workdir):
@@ -30,21 +29,21 @@ def test_evaluate_repeats_the_runs_own_numbers_and_says_what_on(workdir):
     assert 0 < evaluation["reconstruction"]["mse"] < 1
 
 
-def test_a_part_of_a_split_is_a_random_one_in_whole_batches(workdir):
-    whole = subject.load(str(workdir), options.Evaluate(split="train"), print)
-    batches = list(whole.inputs(20))
-    assert [len(batch) for batch in batches] == [8, 8, 4]
-    rows = subject.choose(36, 20)
-    assert (rows != np.arange(20)).any() and len(set(rows)) == 20
-    np.testing.assert_array_equal(np.concatenate(batches), np.concatenate(list(whole.inputs()))[rows])
+def test_a_model_that_is_not_finite_is_one_line_and_no_file(workdir, tmp_path, monkeypatch, capsys):
+    broken = tmp_path / "run"
+    shutil.copytree(workdir, broken)
+    (broken / "evaluation.json").unlink(missing_ok=True)
+    restored = restore.restore_step
 
+    def with_nan(*arguments, **keywords):
+        step, found = restored(*arguments, **keywords)
+        return step, found._replace(variables=jax.tree.map(lambda leaf: leaf * np.nan, found.variables))
 
-def test_more_images_are_advised_only_where_more_would_be_taken(monkeypatch):
-    mean = 100.0 * np.random.default_rng(0).normal(size=(40, 2)).astype(np.float32)
-    encoded, key = encodings.Encodings(mean, np.zeros_like(mean), {}), types.SimpleNamespace(key=jax.random.key(0))
-    for most, advice in ((50, "(--num_images, --split)"), (40, "(no more are taken)")):
-        monkeypatch.setattr(evaluate, "MAX_AGGREGATE", most)
-        assert evaluate._aggregate(key, encoded, options.Evaluate())["note"].endswith(advice)
+    monkeypatch.setattr(restore, "restore_step", with_nan)
+    assert main.main(["main.py", "--workdir", str(broken), "--mode", "evaluate"]) == 2
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "the model holds values that are not finite" in last
+    assert not (broken / "evaluation.json").exists()
 
 
 def test_evaluate_compares_generated_images_by_features_of_ones_own(workdir, tmp_path, monkeypatch):

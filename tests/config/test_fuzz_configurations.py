@@ -132,8 +132,7 @@ def build_all(config, trace=True):
     build.make_objective(config, 1000, allow_import=False)
     build.make_eval_objective(config, 1000, allow_import=False)
     schedule = optimizers.make_schedule(config, 10.0, build.count_steps(config, 1000))
-    groups = [group for owned in model.players.values() for group in owned]
-    tx = optimizers.make_optimizer(config, schedule, train_step.players_of(model, dict.fromkeys(groups)))
+    tx = optimizers.make_optimizer(config, schedule, model.players)
     if (
         trace
         and sum(config.model.hidden_dims) + config.model.latent_dim < 10**6

@@ -5,12 +5,15 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from vae_jax.distributions import Gaussian
+from vae_jax import models
+from vae_jax.distributions import Gaussian, standard_normal
 from vae_jax.evaluation import aggregate
+from vae_jax.evaluation.encodings import Encodings
 
 
 def split(mean, logvar):
-    return aggregate.kl_split(jax.random.key(0), Gaussian(np.float32(mean), np.float32(logvar)))
+    prior = standard_normal(np.zeros(np.shape(mean)[1], np.float32))
+    return aggregate.kl_split(jax.random.key(0), Gaussian(np.float32(mean), np.float32(logvar)), prior)
 
 
 def test_densities_are_those_of_the_mixture_in_any_chunks(monkeypatch):
@@ -57,3 +60,41 @@ def test_total_correlation_of_a_gaussian_aggregate():
     parts = split(means, np.full((4000, 2), np.log(0.1)))  # q(z) is N(0, [[1, .8], [.8, 1]])
     assert parts["total_correlation"] == pytest.approx(-0.5 * np.log(1 - rho**2), abs=0.06)
     assert parts["dimension_wise_kl"] == pytest.approx(0.0, abs=0.05)
+
+
+def test_another_prior_moves_the_marginal_kl_alone():
+    rng = np.random.default_rng(0)
+    posterior = Gaussian(np.float32(rng.normal(size=(500, 2))), np.full((500, 2), -1.0, np.float32))
+    narrow, wide = (
+        aggregate.kl_split(jax.random.key(0), posterior, Gaussian(np.zeros(2, np.float32), np.full(2, logvar)))
+        for logvar in np.float32([0.0, 2.0])
+    )
+    assert wide["mutual_information"] == narrow["mutual_information"]
+    z = np.asarray(posterior.sample(jax.random.key(0)), np.float64)
+    gain = (stats.norm.logpdf(z).sum(-1) - stats.norm.logpdf(z, scale=np.e).sum(-1)).mean()
+    assert wide["marginal_kl"] - narrow["marginal_kl"] == pytest.approx(gain, abs=1e-4)
+
+
+@pytest.mark.parametrize(("most", "advice"), [(50, "raise num_images"), (40, "no more are taken")])
+def test_more_images_are_advised_only_where_more_would_be_taken(monkeypatch, most, advice):
+    monkeypatch.setattr(aggregate, "MAX_ENCODINGS", most)
+    mean = 100.0 * np.random.default_rng(0).normal(size=(40, 2)).astype(np.float32)
+    posterior = Gaussian(mean, np.zeros_like(mean))
+    encoded = Encodings(mean, mean, posterior, np.zeros_like(mean), {})
+    made = aggregate.section(models.VAE((8, 8, 1), latent_dim=2), {"params": {}}, encoded, jax.random.key(0), 100)
+    assert made["num_encodings"] == 40 and advice in made["note"]
+
+
+def test_an_estimate_below_zero_is_said_beside_the_number():
+    numbers = dict.fromkeys(aggregate.AT_LEAST_ZERO, 0.5) | {"largest_mutual_information": 4.0}
+    assert aggregate._notes(numbers, 100) == []
+    (note,) = aggregate._notes(numbers | {"total_correlation": -0.01}, 100)
+    assert note.startswith("total_correlation: below 0")
+
+
+def test_what_cannot_be_split_says_why():
+    code = np.zeros((4, 2), np.float32)
+    without = Encodings(code, code, None, None, {})
+    assert aggregate.section(None, {}, without, jax.random.key(0), 4) == {"absent": aggregate.NO_DENSITY}
+    joint_only = Encodings(code, code, None, code, {})
+    assert aggregate.section(None, {}, joint_only, jax.random.key(0), 4) == {"absent": aggregate.NO_MARGINALS}

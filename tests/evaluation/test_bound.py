@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from vae_jax import distributions
 from vae_jax.distributions import Gaussian
 from vae_jax.evaluation import bound
 from vae_jax.losses import reconstruction
@@ -40,7 +41,7 @@ def bounds_of(vae, num_samples, images_per_call=3, samples_per_call=4, batch=7, 
         reconstruction=functools.partial(reconstruction.gaussian, sigma=SIGMA),
         num_samples=samples_per_call,
     )
-    compiled = jax.jit(lambda batch, key, first: log_weights(batch, key, first)[1]["log_w"])
+    compiled = jax.jit(log_weights)
     inputs = [x[start : start + batch] for start in range(0, len(x), batch)]
     return bound.bounds_of(
         compiled,
@@ -109,3 +110,20 @@ def test_the_implied_sigma_is_the_optimal_one():
     pred = X + np.random.default_rng(1).normal(size=X.shape).astype(np.float32)
     distortion = float(reconstruction.optimal_sigma(pred, X).mean())
     assert bound.implied_sigma(distortion, 3) == pytest.approx(np.sqrt(np.square(pred - X).mean()), rel=1e-5)
+
+
+class Hierarchy:
+    """The same model, with latents that it draws itself: z_0 as above, beside a z_1 that the decoder ignores."""
+
+    def draw(self, x, key, num_samples=None, path=False):
+        inner = distributions.draw(Linear(0.3, 0.5), x, key, num_samples, path)
+        z1 = jax.random.normal(jax.random.fold_in(key, 1), inner.log_q.shape)
+        extra = -0.5 * (jnp.square(z1) + np.log(2 * np.pi))
+        return inner._replace(z=(inner.z, z1), log_q=inner.log_q + extra, log_p=inner.log_p + extra, posterior=None)
+
+    def decode(self, z):
+        return Linear().decode(z[0])
+
+
+def test_a_tree_of_latents_without_a_single_posterior_has_the_same_bound():
+    np.testing.assert_allclose(bound_of(Hierarchy(), 11), bound_of(Linear(0.3, 0.5), 11), atol=1e-4)

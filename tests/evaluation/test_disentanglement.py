@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import pytest
 from scipy import stats
+from sklearn import linear_model
 
 from vae_jax.distributions import Gaussian
 from vae_jax.evaluation import disentanglement, interventions, matching
@@ -105,7 +106,11 @@ def test_sap_of_classes_weighs_rare_values_like_frequent_ones():
     assert matching.sap_of_classes(codes, rare) == pytest.approx(0.5, abs=0.1)
 
 
-@pytest.mark.parametrize("score", [interventions.factor_vae_score, interventions.beta_vae_score])
+def beta_vae_score(codes, factors):
+    return interventions.beta_vae_scores(codes, factors)["beta_vae_score"]
+
+
+@pytest.mark.parametrize("score", [interventions.factor_vae_score, beta_vae_score])
 def test_interventions(score):
     assert score(PERFECT, FACTORS) == 1.0
     assert score(DOUBLED, FACTORS) == 1.0
@@ -147,14 +152,37 @@ def test_all_scores_of_a_code_and_what_on(monkeypatch):
     monkeypatch.setattr(disentanglement, "NUM_IMAGES", 1500)
     posterior = Gaussian(np.float32(PERFECT), np.full(PERFECT.shape, -10.0, np.float32))
     raw = np.stack([10 * F1, np.zeros(len(F1)), -F2], axis=1)  # a factor that never changes has no score
-    made = disentanglement.scores(jax.random.key(0), posterior, raw)
+    key, code = jax.random.key(0), posterior.mean
+    made = disentanglement.scores(key, code, posterior, raw)
     assert (made["num_images"], made["values_of_factors"]) == (1500, [4, 4])
     names = ("mig_20_bins", "mig_aggregate_posterior", "factor_vae_score", "beta_vae_score", "sap_r2")
     for value in (*(made[name] for name in names), *made["dci_gradient_boosting"].values()):
         assert value == pytest.approx(1.0, abs=0.01)
     assert made["sap_svm"] > 0.3
-    without = disentanglement.scores(jax.random.key(0), posterior, raw, stochastic=False)
-    assert made.keys() - without.keys() == {"mig_aggregate_posterior"}
-    assert "absent" in disentanglement.scores(jax.random.key(0), posterior, 0 * raw)
-    few = Gaussian(posterior.mean[:3], posterior.logvar[:3])
-    assert "3 images are too few" in disentanglement.scores(jax.random.key(0), few, np.array([[0], [0], [1]]))["absent"]
+    without = disentanglement.scores(key, code, None, raw)
+    assert made.keys() ^ without.keys() == {"mig_aggregate_posterior", "no_mig_aggregate_posterior"}
+    assert "absent" in disentanglement.scores(key, code, posterior, 0 * raw)
+    assert "3 images are too few" in disentanglement.scores(key, code[:3], None, np.array([[0], [0], [1]]))["absent"]
+
+
+def test_the_two_definitions_of_the_beta_vae_score():
+    """The regression on raw inputs is judged by scikit-learn itself, and depends on the scale of the codes."""
+    half = np.stack([F1 + 0.5 * F2, F2 + 0.5 * F1], axis=1) + 0.5 * NOISE
+    made = {scale: interventions.beta_vae_scores(scale * half, FACTORS) for scale in (1.0, 0.01)}
+    assert made[0.01]["beta_vae_score"] == pytest.approx(made[1.0]["beta_vae_score"], abs=0.01)
+    assert made[0.01]["beta_vae_score_raw_inputs"] < made[1.0]["beta_vae_score_raw_inputs"] - 0.1
+
+    rng = np.random.default_rng(0)
+    (fixed, rows), (test_fixed, test_rows) = (
+        interventions._draw(rng, FACTORS, num, 2 * interventions.BATCH, pairs=True) for num in (1000, 500)
+    )
+    train, test = (np.abs(half[r][:, ::2] - half[r][:, 1::2]).mean(1) / 100 for r in (rows, test_rows))
+    expected = linear_model.LogisticRegression(max_iter=200).fit(train, fixed).score(test, test_fixed)
+    assert made[0.01]["beta_vae_score_raw_inputs"] == pytest.approx(expected)
+
+
+def test_which_definition_of_mig_is_larger_depends_on_the_posteriors_width():
+    codes = PERFECT + 0.3 * RNG.normal(size=PERFECT.shape)
+    bins = matching.mig_of_bins(codes, FACTORS)
+    assert mig_of_posteriors(codes, 0.0) < bins - 0.1
+    assert mig_of_posteriors(codes, -6.0) > bins - 0.1

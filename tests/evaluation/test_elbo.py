@@ -4,11 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import linen as nn
 
 from vae_jax import models
-from vae_jax.distributions import Gaussian
+from vae_jax.distributions import Delta, Gaussian
 from vae_jax.evaluation import elbo, encodings
-from vae_jax.evaluation.inputs import inputs
+from vae_jax.evaluation.inputs import chosen_rows, inputs
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (10, 8, 8, 1)).astype(np.uint8)
 
@@ -43,29 +44,65 @@ def test_inputs_are_the_images_that_the_objective_was_given():
     assert (np.concatenate(list(inputs(noisy, IMAGES, 4, jax.random.key(4)))) != given).all()
 
 
+def test_a_part_of_the_images_has_the_noise_of_the_whole_and_other_batches_are_not_prepared():
+    key, prepared = jax.random.key(3), []
+
+    def counted(images, key):
+        jax.debug.callback(lambda: prepared.append(1))
+        return noisy(images, key)
+
+    whole = np.concatenate(list(inputs(noisy, IMAGES, 2, key)))
+    rows = np.array([1, 4, 5])
+    parts = list(inputs(counted, IMAGES, 2, key, rows))
+    jax.effects_barrier()
+    assert [len(part) for part in parts] == [2, 1] and len(prepared) == 2  # of five batches
+    np.testing.assert_array_equal(np.concatenate(parts), whole[rows])
+
+
+def test_a_choice_of_images_is_fixed_and_in_order():
+    rows = chosen_rows(36, 20)
+    assert (rows != np.arange(20)).any() and len(set(rows)) == 20 and (np.diff(rows) > 0).all()
+    np.testing.assert_array_equal(rows, chosen_rows(36, 20))
+    np.testing.assert_array_equal(chosen_rows(5, 9), np.arange(5))
+
+
 def test_checkpoints_are_ranked_by_the_elbo_or_else_by_the_loss():
     assert elbo.score({"loss": 3.0, "elbo": -2.0}) == -2.0
     assert elbo.score({"loss": 3.0}) == -3.0
 
 
-class Mean:
+class Mean(nn.Module):
     """Encodes an image as its mean, and paints that."""
 
-    data_range = (-1.0, 1.0)
+    noise: bool = True
+    data_range: tuple[float, float] = (-1.0, 1.0)
+    training: bool = False
 
-    def apply(self, variables, x, method):
-        if method == "decode":
-            return jnp.broadcast_to(x[:, :, None, None], (len(x), 16, 16, 1))
-        return Gaussian(x.mean((1, 2, 3))[:, None], jnp.full((len(x), 1), -2.0))
+    def encode(self, x):
+        mean = x.mean((1, 2, 3))[:, None]
+        return Gaussian(mean, jnp.full_like(mean, -2.0)) if self.noise else Delta(mean)
+
+    def decode(self, z):
+        return jnp.broadcast_to(z[:, :, None, None], (len(z), 16, 16, 1))
 
     def picture(self, pred):
         return pred
 
 
+X = np.random.default_rng(1).uniform(-1, 1, (5, 16, 16, 1)).astype(np.float32)
+
+
 def test_encodings_are_of_every_image_and_errors_of_pixels_on_the_unit_interval():
-    x = np.random.default_rng(1).uniform(-1, 1, (5, 16, 16, 1)).astype(np.float32)
-    found = encodings.encode(Mean(), {}, [x[:3], x[3:]], 3)
-    np.testing.assert_allclose(found.mean, x.mean((1, 2, 3))[:, None], atol=1e-6)
-    assert found.logvar.tolist() == [[-2.0]] * 5
-    np.testing.assert_allclose(found.measures["mse"], x.var((1, 2, 3)) / 4, rtol=1e-5)
+    found = encodings.encode(Mean(), {}, [X[:3], X[3:]], 3, jax.random.key(0))
+    means = X.mean((1, 2, 3))[:, None]
+    np.testing.assert_allclose(found.code, means, atol=1e-6)
+    np.testing.assert_allclose(found.mode, means, atol=1e-6)
+    assert found.posterior.logvar.tolist() == [[-2.0]] * 5
+    np.testing.assert_allclose(found.kl, 0.5 * (means**2 + np.exp(-2.0) + 2.0 - 1.0), rtol=1e-5)
+    np.testing.assert_allclose(found.measures["mse"], X.var((1, 2, 3)) / 4, rtol=1e-5)
     np.testing.assert_allclose(found.measures["sharpness"], 0.0, atol=1e-9)
+
+
+def test_a_code_without_noise_has_neither_a_posterior_nor_a_kl():
+    found = encodings.encode(Mean(noise=False), {}, [X[:3], X[3:]], 3, jax.random.key(0))
+    assert found.posterior is None and found.kl is None and found.code.shape == (5, 1)

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy import signal
 
 from vae_jax import errors
 from vae_jax.data.dataset import make_dataset
-from vae_jax.evaluation import features, generated
+from vae_jax.evaluation import features, image_sets
 
 RNG = np.random.default_rng(0)
 
@@ -64,7 +65,7 @@ def test_labels_that_are_no_classes_are_not_learned(tmp_path):
     split = squares(50)
     for label in (None, np.arange(50), np.zeros(50, int)):
         train = {"image": split["image"]} | ({} if label is None else {"label": label})
-        assert features.classifier_features(make_dataset("x", {"train": train}), tmp_path) is None
+        assert "no labels" in features.classifier_features(make_dataset("x", {"train": train}), tmp_path)
     assert not list(tmp_path.iterdir())
 
 
@@ -91,7 +92,7 @@ def test_ones_own_function_must_make_a_row_of_each_image(data):
 def test_a_set_is_compared_with_the_reference(data, cached):
     reference, same = data.valid["image"], data.train["image"][:100]
     grey, half = np.full_like(reference, 100), reference[data.valid["label"] == 5]
-    sets = generated.compare(cached[1], reference, {"train": same, "itself": reference, "grey": grey, "half": half})
+    sets = image_sets.compare(cached[1], reference, {"train": same, "itself": reference, "grey": grey, "half": half})
     assert sets["itself"]["frechet_distance"] == pytest.approx(0.0, abs=1e-4)
     assert sets["itself"]["precision"] == sets["itself"]["recall"] == 1.0
     assert sets["train"]["frechet_distance"] < 0.3 * sets["grey"]["frechet_distance"]
@@ -100,6 +101,35 @@ def test_a_set_is_compared_with_the_reference(data, cached):
     assert sets["grey"]["sharpness"] == 0.0 < sets["reference"]["sharpness"]
 
 
+def test_a_classifier_that_learned_nothing_is_refused(data, tmp_path, monkeypatch):
+    """Its labels are noise, so that on held-out images it is about as good as the most frequent label, or worse."""
+    monkeypatch.setattr(features, "NUM_STEPS", 5)
+    label = np.random.default_rng(1).integers(2, size=400).astype(np.int32)
+    valid = data.valid | {"label": (np.arange(100) < 90).astype(np.int32)}
+    noise = make_dataset("noise", {"train": data.train | {"label": label}, "valid": valid})
+    reason = features.classifier_features(noise, tmp_path)
+    assert "the most frequent label for 90.0%" in reason
+    assert features.random_features((8, 8, 1), because=reason).described["because"] == reason
+
+
+def test_chance_is_the_most_frequent_label():
+    assert features._chance(np.array([3, 3, 5, 7])) == 0.5
+    assert features._chance(np.array([[1, 0], [1, 1], [1, 0], [-1, 0]])) == 0.75
+
+
+def test_values_of_ones_own_function_that_are_not_finite_are_refused(data):
+    with pytest.raises(errors.UserError, match="mine:f made values that are not finite"):
+        features.own_features("mine:f", lambda images: np.full((len(images), 2), np.nan)).extract(data.valid["image"])
+
+
 def test_the_sharpness_of_a_set_is_that_of_pictures_on_the_unit_interval():
     board = (np.indices((9, 9)).sum(0) % 2 * 255).astype(np.uint8)[None, :, :, None]
-    assert generated.sharpness(np.concatenate([board, 0 * board])) == pytest.approx(8.0, abs=0.1)
+    sharp = image_sets.sharpness(np.concatenate([board, 0 * board]))
+    assert sharp == {"sharpness": pytest.approx(8.0, abs=0.1), "sharpness_wae": 0.0}
+
+
+def test_the_sharpness_of_wae_is_the_least_variance_of_laplacians_on_minus_one_to_one():
+    images = RNG.integers(0, 256, (5, 9, 9, 1)).astype(np.uint8)
+    laplacian = np.array([[0, 1, 0], [1, -4, 1], [0, 1, 0]])
+    variances = [signal.convolve2d(image[..., 0] / 127.5 - 1.0, laplacian, mode="valid").var() for image in images]
+    assert image_sets.sharpness(images)["sharpness_wae"] == pytest.approx(min(variances), rel=1e-5)

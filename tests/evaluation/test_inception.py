@@ -61,7 +61,7 @@ def test_activations_are_pytorchs_and_its_file_is_converted(weights, activation,
 
 
 def test_features_say_which_weights_and_a_grey_picture_is_one_of_three_equal_channels(file):
-    features = inception.load(file)
+    features = inception.inception_features(file)
     assert features.described["dimension"] == 2048 and features.described["weights"] == "weights.npz"
     assert "299x299" in features.described["preprocessing"] and len(features.described["sha256"]) == 16
     grey = inception.fixed_images()[..., :1]
@@ -74,15 +74,15 @@ def test_weights_that_are_not_those_of_the_activation_are_refused(file, weights,
     other = weights | {"Mixed_5b.branch1x1.bn.bias": weights["Mixed_5b.branch1x1.bn.bias"] + 1.0}
     np.savez(tmp_path / "other.npz", **other, activation=activation)
     with pytest.raises(errors.UserError, match="off the activation stored with them"):
-        inception.load(tmp_path / "other.npz")
+        inception.inception_features(tmp_path / "other.npz")
 
 
 def test_a_file_that_is_absent_damaged_or_another_networks_is_named(tmp_path):
     with pytest.raises(errors.UserError, match="no Inception weights at .*benchmarks/inception.py"):
-        inception.load(tmp_path / "none.npz")
+        inception.inception_features(tmp_path / "none.npz")
     (tmp_path / "bad.npz").write_bytes(b"PK\3\4")
     with pytest.raises(errors.UserError, match="not a readable .npz"):
-        inception.load(tmp_path / "bad.npz")
+        inception.inception_features(tmp_path / "bad.npz")
     np.savez(tmp_path / "small.npz", **{"Conv2d_1a_3x3.conv.weight": np.zeros((32, 1, 3, 3))})
     with pytest.raises(errors.UserError, match="should have shape .32, 3, 3, 3. and is of shape .32, 1, 3, 3."):
-        inception.load(tmp_path / "small.npz")
+        inception.inception_features(tmp_path / "small.npz")

@@ -1,4 +1,4 @@
-"""What a run's latents are, from the configuration to its pictures: codes without noise, and priors of another width."""
+"""What a run's latents are, from the configuration to its samples: codes without noise, and wider priors."""
 
 import functools
 import json

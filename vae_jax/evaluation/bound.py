@@ -3,58 +3,58 @@
     L_K = LSE_k log w_k - ln K,    log w_k = log p(x|z_k) + log p(z_k) - log q(z_k|x)
 
 The noise of sample k of image n is a function of (key, n, k), so that the bound does not depend on how the work is cut.
+`bound_section` makes the section of evaluation.json; the objectives that train on such a bound are in `losses.bounds`.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vae_jax.distributions import LOG_2PI, prior_of
+from vae_jax.distributions import LOG_2PI, draw
 from vae_jax.inference.chunks import pad
-from vae_jax.losses import bounds
+from vae_jax.losses.importance import distortion_of_samples
 
 PIXELS_PER_CALL = 2**22  # pixel values decoded in one call, which bounds its memory
 DECODES_PER_CALL = 2048
 SAMPLES_PER_CALL = 32
 
-LogWeights = Callable[[Mapping[str, np.ndarray], jax.Array, int], jax.Array]
+# (x [B, H, W, C], index [B], key, first sample) -> log w [samples of a call, B]
+LogWeights = Callable[[np.ndarray, np.ndarray, jax.Array, int], jax.Array]
 
 
 def log_weights(
     vae: Any,
-    batch: Mapping[str, jax.Array],
+    x: jax.Array,
+    index: jax.Array,
     key: jax.Array,
-    step: jax.Array | int = 0,
+    first: jax.Array | int,
     *,
     reconstruction: Callable[..., jax.Array],
     num_samples: int,
-) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """log w of samples step ... step + num_samples - 1 of each image, in the form of an objective.
+) -> jax.Array:
+    """Return log w of samples first ... first + num_samples - 1 of each image, [num_samples, B] nats.
 
     Args:
-        vae: encode and decode.
-        batch: {"image": [B, H, W, C], "index": [B], the number of each image in its split}.
+        vae: encode and decode, and whatever `distributions.draw` uses.
+        x: images, [B, H, W, C].
+        index: [B], the number of each image, by which its noise is drawn.
         key: the source of noise.
-        step: the number of the first sample.
-        reconstruction: -log p(x|z), normalised.
-
-    Returns:
-        Their mean, and {"log_w": [num_samples, B]}, nats.
+        first: the number of the first sample.
+        reconstruction: (pred, x) -> -log p(x|z), normalised.
+        num_samples: samples of each image.
     """
-    posterior = vae.encode(batch["image"])
 
-    def draw(posterior: Any, index: jax.Array, sample: jax.Array) -> jax.Array:
-        return posterior.sample(jax.random.fold_in(jax.random.fold_in(key, index), sample))
+    def one(image: jax.Array, number: jax.Array, sample: jax.Array) -> tuple[Any, Any, Any]:
+        latents = draw(vae, image[None], jax.random.fold_in(jax.random.fold_in(key, number), sample))
+        return jax.tree.map(lambda leaf: leaf[0], (latents.z, latents.log_p, latents.log_q))
 
-    samples = step + jnp.arange(num_samples)
-    z = jax.vmap(jax.vmap(draw, (0, 0, None)), (None, None, 0))(posterior, batch["index"], samples)  # [K, B, D]
-    distortion = bounds.distortion_of_samples(vae, batch["image"], z, reconstruction)
-    log_w = prior_of(vae, posterior).log_prob(z) - posterior.log_prob(z) - distortion
-    return log_w.mean(), {"log_w": log_w}
+    samples = first + jnp.arange(num_samples)
+    z, log_p, log_q = jax.vmap(jax.vmap(one, (0, 0, None)), (None, None, 0))(x, index, samples)  # [K, B, ...] each
+    return log_p - log_q - distortion_of_samples(vae, x, z, reconstruction)
 
 
 def call_size(image_shape: tuple[int, ...], num_samples: int, batch_size: int) -> tuple[int, int]:
@@ -65,10 +65,15 @@ def call_size(image_shape: tuple[int, ...], num_samples: int, batch_size: int) -
 
 
 class Bounds(NamedTuple):
-    """Two bounds of log p(x) of every image from the same K samples, [N] float64, nats."""
+    """Two bounds of log p(x) of every image from the same K samples, [N] float64 nats.
 
-    importance_weighted: np.ndarray  # LSE_k log w_k - ln K
-    elbo: np.ndarray  # mean_k log w_k
+    Attributes:
+        importance_weighted: LSE_k log w_k - ln K.
+        elbo: mean_k log w_k.
+    """
+
+    importance_weighted: np.ndarray
+    elbo: np.ndarray
 
 
 def bounds_of(
@@ -80,24 +85,27 @@ def bounds_of(
     images_per_call: int,
     samples_per_call: int,
 ) -> Bounds:
-    """L_K of every image, by a running logsumexp over calls, and the ELBO.
+    """Return L_K of every image, by a running logsumexp over calls, and the ELBO.
 
     Args:
-        weights: (batch, key, first sample) -> log w [samples_per_call, images_per_call], compiled `log_weights`.
+        weights: `log_weights` of a vae, compiled.
         inputs: the images in the model's range, [B, H, W, C] at a time.
+        key: the source of noise.
         num_samples: K. The bound is below log p(x) in expectation and rises with K.
+        images_per_call: images in one call of `weights`.
+        samples_per_call: samples of each image that one call returns.
 
-    Reference: Burda et al., 2016, arXiv 1509.00519, equation 8.
+    References:
+        Burda et al., 2016, arXiv 1509.00519, equation 8.
     """
     bound, elbo, done = [], [], 0
     for x in inputs:
         for start in range(0, len(x), images_per_call):
             part = x[start : start + images_per_call]
-            index = done + start + np.arange(images_per_call)
-            batch = {"image": pad(part, images_per_call), "index": index}
+            padded, index = pad(part, images_per_call), done + start + np.arange(images_per_call)
             running, total = np.full(images_per_call, -np.inf), np.zeros(images_per_call)
             for first in range(0, num_samples, samples_per_call):
-                log_w = np.asarray(weights(batch, key, first), np.float64)[: num_samples - first]
+                log_w = np.asarray(weights(padded, index, key, first), np.float64)[: num_samples - first]
                 running = np.logaddexp(running, np.logaddexp.reduce(log_w, axis=0))
                 total += log_w.sum(0)
             bound.append((running - np.log(num_samples))[: len(part)])
@@ -107,10 +115,10 @@ def bounds_of(
 
 
 def implied_sigma(distortion: float, pixels: int) -> float:
-    """The sigma of which P/2 (ln sigma^2 + 1 + ln 2 pi) is the distortion: that of `optimal_sigma` on a split."""
+    """Return the sigma with P/2 (ln sigma^2 + 1 + ln 2 pi) = distortion: the sigma of `optimal_sigma` on a split."""
     return math.exp(distortion / pixels - 0.5 * (1.0 + LOG_2PI))
 
 
 def standard_error(values: np.ndarray) -> float | None:
-    """The standard deviation over images / sqrt(N), of their mean; None of a single image."""
+    """Return the standard deviation over images / sqrt(N), the error of their mean; None of a single image."""
     return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else None

@@ -1,30 +1,49 @@
-"""Whether the code says anything of the image: active units, KL of each latent, and a sentence about them."""
+"""Whether the code says anything about the image: active units, the KL of each latent, and a sentence about both."""
 
+from typing import Any
+
+import jax
 import numpy as np
 
-ACTIVE = 0.01  # Burda et al.'s threshold
+from vae_jax.evaluation.encodings import Encodings
+from vae_jax.inference.codes import ACTIVE
+
+NOT_NUMBERS = "the code consists of indices, whose variance means nothing"
 
 
-def mean_variances(mean: np.ndarray) -> np.ndarray:
-    """Var_x(E_q[z_d | x]) of posterior means [N, D], [D]; a latent is active where it exceeds ACTIVE.
+def section(encoded: Encodings) -> dict[str, Any]:
+    """Return the active units of a code and, where the latents have a KL, the KL of each latent, position or level."""
+    kl = None if encoded.kl is None else np.asarray(encoded.kl, np.float64).mean(axis=0)
+    parts = {} if kl is None else {"kl_per_dimension": kl.tolist()}
+    if any(np.issubdtype(leaf.dtype, np.integer) for leaf in jax.tree.leaves(encoded.mode)):
+        return {"no_active_units": NOT_NUMBERS} | parts
+    variances = code_variances(encoded.code)
+    return {
+        "verdict": verdict(variances, kl),
+        "active_units": int((variances > ACTIVE).sum()),
+        "of": len(variances),
+        "threshold": ACTIVE,
+        "variance_of_means": variances.tolist(),
+    } | parts
 
-    Reference: Burda et al., 2016, arXiv 1509.00519, section 4.2: A_u > 10^-2.
+
+def code_variances(code: np.ndarray) -> np.ndarray:
+    """Return the variance over images of each element of codes [N, F]: [F]. An element is active above ACTIVE.
+
+    A Gaussian's code is its mean, so that this is Var_x(E_q[z_d | x]).
+
+    References:
+        Burda et al., 2016, arXiv 1509.00519, section 4.2: A_u > 10^-2.
     """
-    return np.asarray(mean, np.float64).var(axis=0)
-
-
-def kl_per_dimension(mean: np.ndarray, logvar: np.ndarray) -> np.ndarray:
-    """mean_x KL(q(z_d|x) || N(0, 1)) of Gaussians [N, D], [D] nats."""
-    mean, logvar = np.asarray(mean, np.float64), np.asarray(logvar, np.float64)
-    return 0.5 * (np.square(mean) + np.expm1(logvar) - logvar).mean(axis=0)
+    return np.asarray(code, np.float64).var(axis=0)
 
 
 def verdict(variances: np.ndarray, kl: np.ndarray | None) -> str:
-    """One plain sentence on collapse.
+    """Return one plain sentence on collapse.
 
     Args:
-        variances: Var_x of the posterior means, [D].
-        kl: nats of each latent, [D]; None for a deterministic encoder.
+        variances: of each element of the code over images, [F].
+        kl: nats of each latent, position or level, [G]; None for a code without a density.
     """
     active, total = int((variances > ACTIVE).sum()), len(variances)
     if not active:
@@ -34,7 +53,7 @@ def verdict(variances: np.ndarray, kl: np.ndarray | None) -> str:
     if active == total:
         return f"Not collapsed: {'all ' if total > 1 else ''}{total} latents follow the image."
     idle = f"{total - active} {'is' if total - active == 1 else 'are'} idle"
-    if kl is None:
+    if kl is None or len(kl) != total:
         return f"Not collapsed: {active} of {total} latents follow the image, {idle}."
     share = kl[variances > ACTIVE].sum() / kl.sum()
     return f"Not collapsed: {active} of {total} latents follow the image and carry {share:.1%} of the KL, {idle}."

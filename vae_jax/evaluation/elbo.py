@@ -1,4 +1,4 @@
-"""The objective's own metrics on a whole split: running statistics, one z ~ q per image, every example once."""
+"""The objective's own metrics on a whole split, every image once. Training evaluates by these functions too."""
 
 import collections
 from collections.abc import Callable
@@ -8,23 +8,26 @@ import jax
 import numpy as np
 
 from vae_jax import models
-from vae_jax.data import batches
-from vae_jax.random import fold_in_name
+from vae_jax.evaluation.inputs import Prepare, prepare_batch, split_batches
 
 Metrics = dict[str, float]
 
 RUN_AHEAD = 2  # batches dispatched before a result is looked at, so that a device need not wait for the host
 
 
-def make_eval_step(model: Any, objective: Callable[..., Any], prepare: Callable[..., jax.Array]) -> Callable[..., Any]:
+def make_eval_step(model: Any, objective: Callable[..., Any], prepare: Prepare) -> Callable[..., Any]:
     """Return the compiled eval_step(variables, images, key, step) -> metrics of one batch of uint8 images.
 
-    `step` is the train step, which sets where schedules stand, so that `loss` is on training's scale.
+    Args:
+        model: the module, which runs on its running statistics.
+        objective: (vae, batch, key, step) -> (loss, metrics); `step` is the train step, which sets where schedules
+            stand, so that `loss` is on training's scale.
+        prepare: (uint8 images, key) -> float32 images in the model's range.
     """
 
     @jax.jit
     def eval_step(variables: Any, images: jax.Array, key: jax.Array, step: jax.Array) -> dict[str, jax.Array]:
-        batch = {"image": prepare(images, fold_in_name(key, "prepare"))}
+        batch = {"image": prepare_batch(prepare, images, key)}
         (_, metrics), _ = models.apply_objective(objective, model, variables, batch, key, step, training=False)
         return metrics
 
@@ -40,9 +43,16 @@ def evaluate(
     step: int,
     put: Callable[[np.ndarray], Any] = np.asarray,
 ) -> Metrics:
-    """Average the metrics over images [N, H, W, C]; the last, shorter batch counts by its size.
+    """Return the metrics averaged over images; the last, shorter batch counts by its size.
 
-    `put` places a batch on the devices.
+    Args:
+        eval_step: as `make_eval_step` returns it.
+        variables: the model's parameters and collections.
+        images: uint8 [N, H, W, C].
+        batch_size: images in a batch.
+        key: of the evaluation.
+        step: the train step.
+        put: places a batch on the devices.
     """
     totals: Metrics = {}
     pending: collections.deque[tuple[int, Any]] = collections.deque()
@@ -52,9 +62,9 @@ def evaluate(
         for name, value in jax.device_get(metrics).items():
             totals[name] = totals.get(name, 0.0) + float(value) * size
 
-    for index, rows in enumerate(batches.evaluation_slices(len(images), batch_size)):
-        part = put(images[rows])
-        pending.append((len(part), eval_step(variables, part, jax.random.fold_in(key, index), step)))
+    for batch in split_batches(len(images), batch_size, key):
+        part = put(images[batch.rows])
+        pending.append((len(part), eval_step(variables, part, batch.key, step)))
         if len(pending) > RUN_AHEAD:
             look()
     while pending:
@@ -63,5 +73,5 @@ def evaluate(
 
 
 def score(metrics: Metrics) -> float:
-    """Return what checkpoints are ranked by, larger is better: the ELBO, or minus the loss without one."""
+    """Return what checkpoints are ranked by, where larger is better: the ELBO, or minus the loss without an ELBO."""
     return metrics["elbo"] if "elbo" in metrics else -metrics["loss"]

@@ -1,7 +1,7 @@
-"""What images are compared by: a classifier's last hidden layer where there are labels, a random network's otherwise.
+"""What images are compared by: the last hidden layer of a classifier or of a random network, or a user's own function.
 
-The numbers that follow depend on the features: they compare runs on one data set, and are no FID, which is one
-particular network's. The classifier is trained once for a data set, and kept, with its accuracy, in the cache.
+Distances depend on the features: they compare runs on one data set, and are no FID, which is made with one particular
+network (`inception`). The classifier is trained once for a data set and kept in the cache with its accuracy.
 """
 
 import functools
@@ -26,25 +26,40 @@ from vae_jax.runs import workdir
 NUM_STEPS, BATCH_SIZE, LEARNING_RATE = 1_000, 128, 1e-3
 MAX_CLASSES = 1_000
 IMAGES_HASHED = 4_096  # evenly spaced over the training split
-VERSION = 1  # raise it when the same data would give other features
+VERSION = 1  # raise this number when the same data would give other features
 
 
 class Features(NamedTuple):
-    extract: Callable[[np.ndarray], np.ndarray]  # uint8 [N, H, W, C] -> [N, F]
-    described: dict[str, Any]  # name, preprocessing and whatever else tells them from others
+    """What images are compared by.
+
+    Attributes:
+        extract: uint8 [N, H, W, C] -> [N, F].
+        described: the name, the preprocessing and whatever else tells these features from others.
+    """
+
+    extract: Callable[[np.ndarray], np.ndarray]
+    described: dict[str, Any]
 
 
-def random_features(image_shape: tuple[int, ...]) -> Features:
-    """The last hidden layer of the network as it is initialised under seed 0."""
+def random_features(image_shape: tuple[int, ...], because: str = "") -> Features:
+    """Return the last hidden layer of the classifier's network as it is initialised under seed 0.
+
+    Args:
+        image_shape: (H, W, C).
+        because: why these features are used in place of others, which is reported with them.
+    """
     params = _init(1, image_shape)
     described = {"name": "random network, seed 0", "dimension": NUM_FEATURES, "preprocessing": "uint8 / 255, own size"}
-    return Features(functools.partial(_extract, params), described)
+    return Features(functools.partial(_extract, params), described | ({"because": because} if because else {}))
 
 
 def own_features(name: str, function: Callable[[np.ndarray], Any]) -> Features:
-    """A function of the user's own, uint8 [N, H, W, C] -> [N, F], called on a chunk of images at a time.
+    """Return a user's own function as features; `extract` calls it on a chunk of images at a time.
 
-    `extract` raises errors.UserError where it returns anything else.
+    Args:
+        name: of the function, for messages and the report.
+        function: uint8 [N, H, W, C] -> [N, F]. Where it returns another shape, or a value that is not finite, `extract`
+            raises errors.UserError.
     """
 
     def extract(images: np.ndarray) -> np.ndarray:
@@ -52,42 +67,59 @@ def own_features(name: str, function: Callable[[np.ndarray], Any]) -> Features:
         features = np.concatenate(parts)
         if features.ndim != 2 or len(features) != len(images):
             raise errors.UserError(f"--features={name} made {features.shape} of {len(images)} images; [N, F] is due")
+        if not np.isfinite(features).all():
+            raise errors.UserError(f"--features={name} made values that are not finite; correct the function")
         return features
 
     return Features(extract, {"name": name, "preprocessing": "its own, of uint8 images"})
 
 
-def classifier_features(data: Dataset, cache: pathlib.Path) -> Features | None:
-    """The last hidden layer of a classifier of the training split's labels; None if these are no classes.
+def classifier_features(data: Dataset, cache: pathlib.Path) -> Features | str:
+    """Return the last hidden layer of a classifier of the training split's labels, or in words why there is none.
 
-    Trained for NUM_STEPS steps, or taken from the cache, whose file is named by the data and the labels.
+    The classifier is trained for NUM_STEPS steps, or taken from the cache, whose file is named by the data and the
+    labels. Features of a classifier that is no better on held-out images than the most frequent label are refused.
     """
     targets = _targets(data.train)
     if targets is None:
-        return None
+        return "these data have no labels to learn"
     file = cache / f"classifier-{_digest(data.train)}.npz"
-    num_outputs = targets.shape[1]
-    params = _init(num_outputs, data.image_shape)
+    params = _init(targets.shape[1], data.image_shape)
+    held_out = data.valid or data.test or data.train
     stored = _read(file, params)
     if stored is None:
         params = _train(params, np.asarray(data.train["image"]), targets)
-        held_out = data.valid or data.test or data.train
         accuracy = _accuracy(params, held_out, data.train)
         _write(file, params, accuracy)
     else:
         params, accuracy = stored
+    chance = _chance(np.asarray(held_out["label"]))
+    if not accuracy > chance:
+        return (
+            f"a classifier of the labels is right for {accuracy:.1%} of held-out images, and the most frequent label "
+            f"for {chance:.1%}, so that its features say nothing"
+        )
     described = {
         "name": "classifier of the training labels",
         "dimension": NUM_FEATURES,
         "preprocessing": "uint8 / 255, own size",
         "accuracy": accuracy,
+        "accuracy_of_the_most_frequent_label": chance,
         "cached_as": file.name,
     }
     return Features(functools.partial(_extract, params), described)
 
 
+def _chance(label: np.ndarray) -> float:
+    """Return the accuracy of always telling the most frequent class of labels [N], or value of attributes [N, A]."""
+    if label.ndim == 2:
+        present = (label > 0).mean(axis=0)
+        return float(np.maximum(present, 1.0 - present).mean())
+    return float(np.unique(label, return_counts=True)[1].max() / len(label))
+
+
 def _targets(split: Split) -> np.ndarray | None:
-    """One-hot classes [N, K] of labels [N], or attributes [N, A] as they are; None where there is nothing to learn."""
+    """Return one-hot classes [N, K] of labels [N], or attributes [N, A]; None where there is nothing to learn."""
     label = split.get("label")
     if label is None:
         return None
@@ -105,13 +137,13 @@ def _init(num_outputs: int, image_shape: tuple[int, ...]) -> Any:
 
 
 @jax.jit
-def _features(params: Any, images: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _features(params: Any, images: jax.Array) -> Any:
     num_outputs = params["params"]["Dense_1"]["bias"].shape[0]
     return Classifier(num_outputs).apply(params, images.astype(jnp.float32) / 255.0)
 
 
 def _apply(params: Any, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Features and logits of uint8 images, in chunks."""
+    """Return the features and the logits of uint8 images, computed in chunks."""
     return in_chunks(functools.partial(_features, params), images)
 
 
@@ -120,7 +152,7 @@ def _extract(params: Any, images: np.ndarray) -> np.ndarray:
 
 
 def _train(params: Any, images: np.ndarray, targets: np.ndarray) -> Any:
-    """Softmax cross-entropy for classes, sigmoid for attributes; Adam, cosine to 0, batches drawn under seed 0."""
+    """Return parameters trained by Adam on the cross-entropy, of a softmax for classes and sigmoids for attributes."""
     tx = optax.adam(optax.cosine_decay_schedule(LEARNING_RATE, NUM_STEPS))
     classes = bool((targets.sum(axis=1) == 1).all())
     cross_entropy = optax.softmax_cross_entropy if classes else optax.sigmoid_binary_cross_entropy
@@ -141,7 +173,7 @@ def _train(params: Any, images: np.ndarray, targets: np.ndarray) -> Any:
 
 
 def _accuracy(params: Any, split: Split, train: Split) -> float:
-    """The share of labels told right: of images for classes, of images and attributes otherwise."""
+    """Return the share of labels that are told right: of images for classes, of images and attributes otherwise."""
     label, logits = np.asarray(split["label"]), _apply(params, split["image"])[1]
     if label.ndim == 2:
         return float(((logits > 0) == (label > 0)).mean())
@@ -153,14 +185,14 @@ def _digest(split: Split) -> str:
     rows = np.unique(np.linspace(0, len(images) - 1, IMAGES_HASHED).astype(int))
     recipe = json.dumps([VERSION, NUM_STEPS, BATCH_SIZE, LEARNING_RATE, images.shape])
     digest = hashlib.sha256(recipe.encode())
-    digest.update(np.ascontiguousarray(images[rows]))
-    digest.update(np.ascontiguousarray(split["label"]))
+    digest.update(np.ascontiguousarray(images[rows]).data)
+    digest.update(np.ascontiguousarray(split["label"]).data)
     return digest.hexdigest()[:20]
 
 
 def _write(file: pathlib.Path, params: Any, accuracy: float) -> None:
-    """Keep the classifier if the cache can be written; it is a convenience."""
-    leaves = {f"leaf{index}": np.asarray(leaf) for index, leaf in enumerate(jax.tree.leaves(params))}
+    """Keep the classifier if the cache can be written; without it the next evaluation trains it again."""
+    leaves: dict[str, Any] = {f"leaf{index}": np.asarray(leaf) for index, leaf in enumerate(jax.tree.leaves(params))}
     buffer = io.BytesIO()
     np.savez(buffer, accuracy=accuracy, **leaves)
     try:
@@ -171,7 +203,7 @@ def _write(file: pathlib.Path, params: Any, accuracy: float) -> None:
 
 
 def _read(file: pathlib.Path, like: Any) -> tuple[Any, float] | None:
-    """The classifier that was kept and its accuracy; None if there is none that can be read."""
+    """Return the classifier that was kept and its accuracy; None if there is none that can be read."""
     leaves, tree = jax.tree.flatten(like)
     try:
         with np.load(file) as stored:

@@ -1,4 +1,4 @@
-"""How like its reconstruction an image is, and how sharp either is: pictures on [0, 1], a number for each."""
+"""How like its reconstruction an image is, and how sharp each of the two is: pictures on [0, 1], a number for each."""
 
 import jax
 import jax.numpy as jnp
@@ -9,13 +9,14 @@ MIN_SQUARED_ERROR = 1e-10  # a perfect reconstruction has 100 dB, not infinitely
 
 
 def measures(picture: jax.Array, x: jax.Array) -> dict[str, jax.Array]:
-    """mse, psnr = -10 log10 mse (dB, on [0, 1]) and ssim of each pair, and the sharpness of both.
+    """Return mse, psnr = -10 log10 mse (dB, on [0, 1]), ssim and the sharpness of both, [B] each.
 
     Args:
-        picture: reconstructions [B, H, W, C] on [0, 1], clipped to it.
-        x: the images they are of.
+        picture: reconstructions, [B, H, W, C] on [0, 1]; values outside are clipped.
+        x: the images that were reconstructed, [B, H, W, C] on [0, 1].
 
-    References: SSIM, Wang et al., 2004, equation 13; sharpness, see `sharpness`.
+    References:
+        Wang et al., 2004, equation 13 (SSIM).
     """
     picture = jnp.clip(picture, 0.0, 1.0)
     mse = jnp.square(picture - x).mean((-3, -2, -1))
@@ -30,11 +31,14 @@ def measures(picture: jax.Array, x: jax.Array) -> dict[str, jax.Array]:
 
 
 def sharpness(images: jax.Array) -> jax.Array:
-    """Var over pixels of the grey image's Laplacian, 4 neighbours less 4 times the pixel, where it fits: [B].
+    """Return the variance over pixels of each image's Laplacian, [B]: 0 for a constant image or a linear ramp.
 
-    Grey is ITU-R BT.601's for three channels, the mean for others. 0 for a constant or a ramp.
+    The Laplacian is that of the grey image: the sum of a pixel's 4 neighbours less 4 times the pixel, at every pixel
+    that has 4 neighbours. Grey is ITU-R BT.601's for three channels, and the mean over channels for others. On another
+    range of pixels the variance is larger by the square of the range: 4 times as large on [-1, 1].
 
-    Reference: Tolstikhin et al., 2018, arXiv 1711.01558, whose tables have its mean or minimum over images.
+    Args:
+        images: [B, H, W, C] on [0, 1].
     """
     if images.shape[-1] == 3:
         grey = images @ jnp.array([0.299, 0.587, 0.114], images.dtype)

@@ -1,4 +1,9 @@
-"""Two sets of images as two clouds of features: the Fréchet distance, precision and recall."""
+"""How far apart two sets of images are, by features of them: the Fréchet distance, precision and recall.
+
+The features come from `features` or `inception`; nothing here knows an image.
+"""
+
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -9,18 +14,20 @@ Moments = tuple[np.ndarray, np.ndarray]
 
 
 def moments(features: np.ndarray) -> Moments:
-    """Mean [F] and covariance [F, F], divided by N - 1, of features [N, F], in float64."""
+    """Return the mean [F] and the covariance [F, F] of features [N, F], in float64; the covariance divides by N - 1."""
     features = np.asarray(features, np.float64)
     return features.mean(axis=0), np.atleast_2d(np.cov(features, rowvar=False))
 
 
 def frechet_distance(first: Moments, second: Moments) -> float:
-    """|m1 - m2|^2 + tr S1 + tr S2 - 2 tr (S1^1/2 S2 S1^1/2)^1/2 of two Gaussians: their squared 2-Wasserstein distance.
+    """Return |m1 - m2|^2 + tr S1 + tr S2 - 2 tr (S1^1/2 S2 S1^1/2)^1/2: two Gaussians' squared 2-Wasserstein distance.
 
-    By eigenvalues of symmetric matrices, so that covariances of low rank need no regulariser. Positively biased for
-    few images: compare at equal numbers, with that between two real sets for a floor.
+    The roots are taken by eigenvalues of symmetric matrices, so that covariances of low rank need no regulariser. The
+    distance is biased upwards by few images: compare distances of equal numbers of images, and with the distance
+    between two real sets.
 
-    Reference: Heusel et al., 2017, arXiv 1706.08500, equation 6.
+    References:
+        Heusel et al., 2017, arXiv 1706.08500, equation 6.
     """
     (mean1, cov1), (mean2, cov2) = first, second
     values, vectors = np.linalg.eigh(cov1)
@@ -31,14 +38,15 @@ def frechet_distance(first: Moments, second: Moments) -> float:
 
 
 def precision_recall(real: np.ndarray, generated: np.ndarray, *, neighbours: int = NEIGHBOURS) -> dict[str, float]:
-    """The share of generated images within the real manifold, and of real ones within the generated.
+    """Return the share of generated images inside the real manifold, and of real images inside the generated one.
 
-    A manifold is the union of balls around the features [N, F], each reaching to the k-th nearest other one.
+    A manifold is the union of balls around the features [N, F], each reaching to the k-th nearest other feature.
 
     Raises:
-        ValueError: a set of no more than k images.
+        ValueError: a set has no more than k images.
 
-    Reference: Kynkäänniemi et al., 2019, arXiv 1904.06991, equations 1 and 2 (k = 3 there).
+    References:
+        Kynkäänniemi et al., 2019, arXiv 1904.06991, equations 1 and 2 (k = 3 there).
     """
     if min(len(real), len(generated)) <= neighbours:
         raise ValueError(f"balls to the {neighbours}th neighbour need more than {neighbours} images")
@@ -58,8 +66,8 @@ def _share_inside(points: np.ndarray, centres: np.ndarray, neighbours: int) -> f
     return float(np.concatenate(inside).mean())
 
 
-def _distances(first: np.ndarray, second: np.ndarray):
-    """Squared distances [CHUNK, M] of each chunk of `first` [N, F] to all of `second` [M, F]."""
+def _distances(first: np.ndarray, second: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the squared distances [CHUNK, M] of each chunk of `first` [N, F] to all of `second` [M, F]."""
     centre = second.mean(axis=0)  # nearer the origin, fewer digits are lost
     first, second = first - centre, second - centre
     norms = np.square(second).sum(1)

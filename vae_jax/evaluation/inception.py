@@ -1,12 +1,12 @@
-"""FID's Inception-v3, for a user who has its weights: 2,048 features of a picture, the mean of its last mixed layer.
+"""FID's Inception-v3, for a user who has its weights: 2,048 features of a picture, the means of its last mixed layer.
 
 The weights are one .npz file, one array a parameter, named and laid out as the PyTorch port of the 2015 network has
 them (`Mixed_5b.branch1x1.conv.weight` [O, I, h, w], `Mixed_5b.branch1x1.bn.running_mean` [O], ...), and besides
 
     activation    [2, 2048]    what the network they come from made of `fixed_images()`
 
-`benchmarks/inception.py` makes the file. A file whose activation is not met here is refused: a distance on almost the
-right network looks like any other.
+`benchmarks/inception.py` makes the file. A file is refused where the network here makes another activation of its
+weights: a distance on almost the right network looks like any other.
 
 References: Szegedy et al., 2016, arXiv 1512.00567; Heusel et al., 2017, arXiv 1706.08500 (the distance).
 """
@@ -98,7 +98,7 @@ LAYERS = [
 
 
 def convolutions() -> dict[str, tuple[int, ...]]:
-    """The kernel of every convolution: name -> [O, I, h, w]."""
+    """Return the shape of every convolution's kernel: name -> [O, I, h, w]."""
     shapes, channels = {}, 3
 
     def add(prefix: str, steps: list, into: int) -> int:
@@ -121,7 +121,7 @@ def convolutions() -> dict[str, tuple[int, ...]]:
 
 
 def _convolve(params: Params, name: str, x: jax.Array, stride: int, padded: bool) -> jax.Array:
-    """Convolution, BatchNorm on its running statistics, ReLU."""
+    """Return ReLU(BatchNorm(convolution of x)), with BatchNorm on its running statistics."""
     kernel = params[f"{name}.conv.weight"]
     padding = [(side // 2, side // 2) if padded else (0, 0) for side in kernel.shape[2:]]
     x = jax.lax.conv_general_dilated(x, kernel, (stride, stride), padding, dimension_numbers=("NHWC", "OIHW", "NHWC"))
@@ -142,7 +142,7 @@ def _run(params: Params, prefix: str, steps: list, x: jax.Array) -> jax.Array:
 
 
 def _pool(x: jax.Array, how: str) -> jax.Array:
-    """3x3: the mean of what lies inside the image, the largest, or the largest at every second place."""
+    """Return x pooled over 3x3: the mean inside the image, the largest, or the largest at every second pixel."""
     window, stride = (1, 3, 3, 1), (1, 2, 2, 1) if how == "halve" else (1, 1, 1, 1)
     if how != "mean":
         padding = "VALID" if how == "halve" else "SAME"
@@ -153,7 +153,10 @@ def _pool(x: jax.Array, how: str) -> jax.Array:
 
 @jax.jit
 def activations(params: Params, images: jax.Array) -> jax.Array:
-    """Features [N, 2048] of uint8 images [N, H, W, 3]: to 299x299, bilinear without antialiasing, and to [-1, 1]."""
+    """Return features [N, 2048] of uint8 images [N, H, W, 3], which are resized to 299x299 and mapped to [-1, 1].
+
+    The resizing is bilinear without antialiasing, as in the 2015 network.
+    """
     x = images.astype(jnp.float32) / 255.0
     x = 2.0 * jax.image.resize(x, (len(x), SIDE, SIDE, 3), "bilinear", antialias=False) - 1.0
     for steps in STEM:
@@ -167,16 +170,17 @@ def activations(params: Params, images: jax.Array) -> jax.Array:
 
 
 def fixed_images() -> np.ndarray:
-    """Two uint8 pictures [2, 64, 48, 3] that any language can make: (x * 7 + y * 5 * (n + 1) + 83 * c) mod 256."""
+    """Return two uint8 pictures [2, 64, 48, 3] of a simple formula: (x * 7 + y * 5 * (n + 1) + 83 * c) mod 256."""
     n, y, x, c = np.indices((2, 64, 48, 3))
     return ((7 * x + 5 * y * (n + 1) + 83 * c) % 256).astype(np.uint8)
 
 
-def load(file: pathlib.Path) -> Features:
-    """Return the features of the weights in `file`.
+def inception_features(file: pathlib.Path) -> Features:
+    """Return FID's features, made by the weights in `file`.
 
     Raises:
-        errors.UserError: no such file, other arrays in it than the network's, or another activation than it says.
+        errors.UserError: there is no such file, it does not hold the network's arrays, or the network makes another
+            activation of them than the file says.
     """
     if not file.is_file():
         raise errors.UserError(
@@ -210,7 +214,7 @@ def load(file: pathlib.Path) -> Features:
 
 
 def parameters() -> dict[str, tuple[int, ...]]:
-    """The name and shape of every array that is read."""
+    """Return the shape of every array that is read from the file, by name."""
     shapes = {}
     for name, kernel in convolutions().items():
         shapes[f"{name}.conv.weight"] = kernel

@@ -1,7 +1,7 @@
-"""FactorVAE's and BetaVAE's scores: which factor was held fixed in a batch, told from its codes.
+"""FactorVAE's and BetaVAE's scores: how well the factor that was held fixed in a batch is told from the batch's codes.
 
 Batches are drawn from the codes of images that share a value of one factor, so that no generator of images is needed.
-Codes are posterior means [N, D], factors integers [N, F].
+Codes are flat codes [N, D], such as posterior means, and factors are integers [N, F].
 """
 
 import numpy as np
@@ -13,11 +13,12 @@ CHUNK = 1_000
 
 
 def factor_vae_score(codes: np.ndarray, factors: np.ndarray) -> float:
-    """Accuracy of the majority vote: latent d = argmin_d Var_batch(z_d) / Var(z_d) -> the factor that was fixed.
+    """Return the accuracy of the majority vote: latent d = argmin_d Var_batch(z_d) / Var(z_d) -> the fixed factor.
 
-    NUM_TRAIN votes make the table, NUM_TEST others are judged by it. 0 where no latent varies.
+    NUM_TRAIN votes make the table, and NUM_TEST others are judged by the table. The score is 0 where no latent varies.
 
-    Reference: Kim and Mnih, 2018, arXiv 1802.05983, section 4.
+    References:
+        Kim and Mnih, 2018, arXiv 1802.05983, section 4.
     """
     variances = codes.var(axis=0, ddof=1)
     kept = np.sqrt(variances) >= PRUNED
@@ -37,10 +38,16 @@ def factor_vae_score(codes: np.ndarray, factors: np.ndarray) -> float:
     return float((table.argmax(1)[latent] == fixed).mean())
 
 
-def beta_vae_score(codes: np.ndarray, factors: np.ndarray) -> float:
-    """Accuracy of a logistic regression from mean |z - z'| over BATCH pairs that share a factor to which factor.
+def beta_vae_scores(codes: np.ndarray, factors: np.ndarray) -> dict[str, float]:
+    """Return the accuracy of a logistic regression that tells the shared factor from mean |z - z'| over BATCH pairs.
 
-    Reference: Higgins et al., 2017, "beta-VAE", section 2.
+    Returns:
+        `beta_vae_score`: the regression's inputs are divided by their standard deviations, so that the score does not
+        depend on the scale of the codes. `beta_vae_score_raw_inputs`: the inputs are taken as they are, as
+        disentanglement_lib does; codes of small scale score lower, since the regression's weights are penalised.
+
+    References:
+        Higgins et al., 2017, "beta-VAE", section 2; Locatello et al., 2019, arXiv 1811.12359 (disentanglement_lib).
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -53,20 +60,23 @@ def beta_vae_score(codes: np.ndarray, factors: np.ndarray) -> float:
         return np.concatenate(means), fixed
 
     inputs, fixed = differences(NUM_TRAIN)
+    test_inputs, test_fixed = differences(NUM_TEST)
+    scales = {"beta_vae_score": inputs.std(axis=0) + 1e-12, "beta_vae_score_raw_inputs": 1.0}
     if len(np.unique(fixed)) == 1:
-        return 1.0
-    scale = inputs.std(axis=0) + 1e-12
-    classifier = LogisticRegression(max_iter=200).fit(inputs / scale, fixed)
-    inputs, fixed = differences(NUM_TEST)
-    return float(classifier.score(inputs / scale, fixed))
+        return dict.fromkeys(scales, 1.0)
+    scores = {}
+    for name, scale in scales.items():
+        classifier = LogisticRegression(max_iter=200).fit(inputs / scale, fixed)
+        scores[name] = float(classifier.score(test_inputs / scale, test_fixed))
+    return scores
 
 
 def _draw(
     rng: np.random.Generator, factors: np.ndarray, num: int, size: int, *, pairs: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Which factor is fixed, [num], and the rows [num, size] that share a value of it.
+    """Return the factor that is fixed in each batch, [num], and the batches' rows [num, size], which share its value.
 
-    With `pairs`, only rows 2i and 2i + 1 share a value, one that is drawn for each pair.
+    With `pairs`, only rows 2i and 2i + 1 share a value, which is drawn for each pair by itself.
     """
     fixed = rng.integers(factors.shape[1], size=num)
     rows = np.empty((num, size), np.int64)

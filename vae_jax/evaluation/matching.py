@@ -1,15 +1,16 @@
-"""How well single latents match single factors of variation: MIG and SAP in two definitions each, DCI.
+"""How well single latents match single factors of variation: MIG and SAP in two definitions each, and DCI.
 
-Codes are posterior means [N, D], factors integers [N, F], as `disentanglement.as_classes` makes them.
+Codes are flat codes [N, D], such as posterior means, and factors are integers [N, F], as `disentanglement.as_classes`
+makes them.
 """
 
 import itertools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vae_jax.distributions import LOG_2PI, Gaussian
 from vae_jax.inference.chunks import pad
 
 BINS = 20  # of a code
@@ -18,24 +19,25 @@ PAIRS_PER_CALL = 2**23
 
 
 def entropy(classes: np.ndarray) -> float:
-    """-sum p ln p of the classes' shares, nats."""
+    """Return the entropy of classes [N], -sum p ln p of their shares, in nats."""
     share = np.bincount(classes) / len(classes)
     share = share[share > 0]
     return float(-(share * np.log(share)).sum())
 
 
 def gap(scores: np.ndarray) -> np.ndarray:
-    """The largest of each column less the second largest, of scores [D, F]: [F]; against 0 where D = 1."""
+    """Return the largest of each column of scores [D, F] less the second largest, [F]; less 0 where D = 1."""
     ordered = np.sort(np.concatenate([scores, np.zeros((1, scores.shape[1]))]), axis=0)
     return ordered[-1] - (ordered[-2] if len(scores) > 1 else 0.0)
 
 
 def mig_of_bins(codes: np.ndarray, factors: np.ndarray) -> float:
-    """mean_f (I_1 - I_2) / H(f): mutual information of binned codes and factors, by counting.
+    """Return MIG, mean_f (I_1 - I_2) / H(f), with the mutual information of binned codes and factors by counting.
 
-    The definition of disentanglement_lib: BINS bins of equal width for each code.
+    The definition of disentanglement_lib: BINS bins of equal width for each latent of the codes.
 
-    Reference: Locatello et al., 2019, arXiv 1811.12359, appendix C.
+    References:
+        Locatello et al., 2019, arXiv 1811.12359, appendix C.
     """
     information = np.zeros((codes.shape[1], factors.shape[1]))
     for d, f in itertools.product(*map(range, information.shape)):
@@ -46,22 +48,30 @@ def mig_of_bins(codes: np.ndarray, factors: np.ndarray) -> float:
     return float((gap(information) / _entropies(factors)).mean())
 
 
-def mig_of_posteriors(key: jax.Array, posterior: Gaussian, factors: np.ndarray, num_samples: int = 2_000) -> float:
-    """mean_f (I_1 - I_2) / H(f), I = H(z_d) - H(z_d | f) at least 0, z from the aggregate posterior itself.
+def mig_of_posteriors(key: jax.Array, posterior: Any, factors: np.ndarray, num_samples: int = 2_000) -> float:
+    """Return MIG, mean_f (I_1 - I_2) / H(f), with I = H(z_d) - H(z_d | f) of z from the aggregate posterior.
 
-    The definition of the score's authors: entropies are means of -log q(z_d) and -log q(z_d | f), mixtures of all the
-    posteriors and of those that share the factor's value, over `num_samples` samples.
+    The definition of the score's authors: the entropies are means of -log q(z_d) and -log q(z_d | f) over `num_samples`
+    samples, where q(z_d) mixes all the posteriors and q(z_d | f) those of images that share the factor's value. An
+    estimate of I below 0 counts as 0.
 
-    Reference: Chen et al., 2018, arXiv 1802.04942, equation 6 and appendix C.
+    Args:
+        key: of the samples.
+        posterior: q(z|x) of N images, a distribution over latents [N, D] with `log_density`.
+        factors: [N, F].
+        num_samples: images of which one sample each is taken, at most.
+
+    References:
+        Chen et al., 2018, arXiv 1802.04942, equation 6 and appendix C.
     """
     choose, draw = jax.random.split(key)
     rows = np.asarray(jax.random.choice(choose, len(factors), (min(num_samples, len(factors)),), replace=False))
-    z = np.asarray(Gaussian(posterior.mean[rows], posterior.logvar[rows]).sample(draw))
-    chunk = min(len(rows), max(1, PAIRS_PER_CALL // np.size(posterior.mean)))
+    z = np.asarray(jax.tree.map(lambda leaf: leaf[rows], posterior).sample(draw))
+    chunk = min(len(rows), max(1, PAIRS_PER_CALL // (len(factors) * z.shape[1])))
     parts = []
     for start in range(0, len(rows), chunk):
         part = pad(z[start : start + chunk], chunk), pad(factors[rows[start : start + chunk]], chunk)
-        parts.append(jax.device_get(_log_densities(*part, posterior.mean, posterior.logvar, factors)))
+        parts.append(jax.device_get(_log_densities(*part, posterior, factors)))
     marginal, conditional = (
         np.concatenate(column, axis=-2)[..., : len(rows), :] for column in zip(*parts, strict=True)
     )
@@ -70,12 +80,9 @@ def mig_of_posteriors(key: jax.Array, posterior: Gaussian, factors: np.ndarray, 
 
 
 @jax.jit
-def _log_densities(
-    z: jax.Array, values: jax.Array, mean: jax.Array, logvar: jax.Array, factors: jax.Array
-) -> tuple[jax.Array, jax.Array]:
-    """log q(z_d) [B, D] and log q(z_d | f) [F, B, D] of z [B, D] drawn from images of factors `values` [B, F]."""
-    error = (z[:, None] - mean[None]) * jnp.exp(-0.5 * logvar)[None]
-    pairs = -0.5 * (LOG_2PI + logvar[None] + jnp.square(error))  # [B, N, D]
+def _log_densities(z: jax.Array, values: jax.Array, posterior: Any, factors: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return log q(z_d) [B, D] and log q(z_d | f) [F, B, D] of z [B, D] from images of factors `values` [B, F]."""
+    pairs = posterior.log_density(jnp.broadcast_to(z[:, None], (len(z), len(factors), z.shape[1])))  # [B, N, D]
     largest = pairs.max(axis=1, keepdims=True)
     densities = jnp.exp(pairs - largest)
     same = (values.T[:, :, None] == factors.T[:, None, :]).astype(z.dtype)  # [F, B, N]
@@ -90,19 +97,20 @@ def _entropies(factors: np.ndarray) -> np.ndarray:
 
 
 def halves(num: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows that learn, and rows that judge what was learned."""
+    """Return the rows that a learner is trained on, and the rows that it is judged on: a fixed random half each."""
     order = np.random.default_rng(0).permutation(num)
     return order[: num // 2], order[num // 2 :]
 
 
 def dci(codes: np.ndarray, factors: np.ndarray) -> dict[str, float]:
-    """Disentanglement, completeness and informativeness, from boosted trees that tell a factor from the codes.
+    """Return disentanglement, completeness and informativeness, from boosted trees that tell a factor from the codes.
 
-    Half of the images train, the other half give informativeness, the mean accuracy. Importances are the trees' own;
-    the learner is disentanglement_lib's, scikit-learn's gradient boosting as it comes.
+    Half of the images train the trees, and the other half give informativeness, the mean accuracy. Importances are the
+    trees' own. The learner is disentanglement_lib's: scikit-learn's gradient boosting with its default settings.
 
-    Reference: Eastwood and Williams, 2018, "A framework for the quantitative evaluation of disentangled
-    representations", sections 2 and 3.
+    References:
+        Eastwood and Williams, 2018, "A framework for the quantitative evaluation of disentangled representations",
+        sections 2 and 3.
     """
     import joblib
     from sklearn.ensemble import GradientBoostingClassifier
@@ -111,7 +119,7 @@ def dci(codes: np.ndarray, factors: np.ndarray) -> dict[str, float]:
 
     def learn(column: np.ndarray) -> tuple[np.ndarray, float]:
         trees = GradientBoostingClassifier(n_estimators=NUM_TREES, random_state=0).fit(codes[train], column[train])
-        return trees.feature_importances_, trees.score(codes[test], column[test])
+        return np.asarray(trees.feature_importances_), trees.score(codes[test], column[test])
 
     learned = joblib.Parallel(n_jobs=-1, prefer="threads")(joblib.delayed(learn)(column) for column in factors.T)
     importances, accuracies = zip(*learned, strict=True)
@@ -126,7 +134,8 @@ def dci(codes: np.ndarray, factors: np.ndarray) -> dict[str, float]:
 def dci_of_importances(importances: np.ndarray) -> tuple[float, float]:
     """Return (disentanglement, completeness) of importances R [D, F].
 
-    sum_d rho_d (1 - H_F(R_d / sum R_d)), rho the rows' share of all, and the same of the columns in base D.
+    Disentanglement is sum_d rho_d (1 - H(R_d / sum R_d)), with the entropy H in base F and rho_d the share of row d in
+    the sum of R. Completeness is the same of the columns, with the entropy in base D.
     """
     return _one_less_entropy(importances), _one_less_entropy(importances.T)
 
@@ -143,29 +152,33 @@ def _one_less_entropy(rows: np.ndarray) -> float:
 
 
 def sap_of_classes(codes: np.ndarray, factors: np.ndarray) -> float:
-    """mean_f of the gap between the two best codes' accuracies, each telling f's value by a linear SVM, balanced.
+    """Return SAP of classes: the gap between the two best latents' accuracies on a factor, averaged over factors.
 
-    disentanglement_lib's, with its C of 0.01; half of the images train. Perfect codes do not score 1: chance is taken
-    off (two values: 0.5), and of many values a line through one code tells but the outer ones well.
+    Each latent tells the factor's value by a balanced linear SVM with C = 0.01, as in disentanglement_lib; half of the
+    images train. Perfect codes do not score 1: the second best latent still has the accuracy of chance, which is 0.5
+    for two values, and of many values a linear function of one latent tells only the outer ones well.
 
-    Reference: Kumar et al., 2018, arXiv 1711.00848, section 4.
+    References:
+        Kumar et al., 2018, arXiv 1711.00848, section 4.
     """
     from sklearn.svm import LinearSVC
 
     train, test = halves(len(codes))
     accuracies = np.zeros((codes.shape[1], factors.shape[1]))
     for d, f in itertools.product(*map(range, accuracies.shape)):
-        machine = LinearSVC(C=0.01, class_weight="balanced", dual=False).fit(codes[train, d : d + 1], factors[train, f])
+        machine = LinearSVC(C=0.01, class_weight="balanced", dual=False)  # pyright: ignore[reportArgumentType]
+        machine.fit(codes[train, d : d + 1], factors[train, f])
         accuracies[d, f] = machine.score(codes[test, d : d + 1], factors[test, f])
     return float(gap(accuracies).mean())
 
 
 def sap_of_numbers(codes: np.ndarray, factors: np.ndarray) -> float:
-    """mean_f of the gap between the two largest R^2 of a factor's linear regression on one code.
+    """Return SAP of numbers: the gap between the two largest R^2 of a factor on one latent, averaged over factors.
 
-    Takes factors for ordered numbers, as the paper does for continuous ones; it means little of categories.
+    Factors are taken for ordered numbers, as the paper takes continuous ones; for categories the score means little.
 
-    Reference: Kumar et al., 2018, arXiv 1711.00848, section 4.
+    References:
+        Kumar et al., 2018, arXiv 1711.00848, section 4.
     """
     codes = codes - codes.mean(0)
     numbers = factors - factors.mean(0)

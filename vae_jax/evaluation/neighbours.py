@@ -1,4 +1,4 @@
-"""The nearest of many images, by Euclidean distance of the pixels: a check on memorising."""
+"""The nearest of many images by the Euclidean distance of their pixels: a check on whether a model memorises."""
 
 from typing import NamedTuple
 
@@ -8,14 +8,26 @@ CHUNK = 4096  # images compared at a time
 
 
 class Nearest(NamedTuple):
-    index: np.ndarray  # [N], of the nearest image
-    distance: np.ndarray  # [N], root mean squared difference of a pixel, in levels of 0..255
+    """The nearest image of each of N images.
+
+    Attributes:
+        index: the number of the nearest image, [N].
+        distance: root mean squared difference of a pixel value, in grey levels of 0 to 255, [N].
+    """
+
+    index: np.ndarray
+    distance: np.ndarray
 
 
 def nearest(images: np.ndarray, among: np.ndarray) -> Nearest:
-    """Return, for each of images [N, H, W, C], the nearest of `among` [M, H, W, C]; both uint8, `among` on disk or not.
+    """Return the nearest of many images for each image.
 
-    The nearest is found in float32, |a|^2 - 2ab + |b|^2 about the grey of 128, and its distance taken anew in float64.
+    The search is in float32, by |a|^2 - 2ab + |b|^2 with the grey of 128 subtracted; the distance to the nearest image
+    is then computed in float64.
+
+    Args:
+        images: uint8 [N, H, W, C].
+        among: uint8 [M, H, W, C], in memory or on disk.
     """
     flat = images.reshape(len(images), -1).astype(np.float32) - 128.0
     best, index = np.full(len(images), np.inf, np.float32), np.zeros(len(images), int)

@@ -1,4 +1,7 @@
-"""An evaluation, as a table for a terminal: a group for each of its sections, units in the heading."""
+"""An evaluation as a table of text: one group for each section, with the units in its heading.
+
+`render` is for a terminal; the report lays out the same parts in HTML.
+"""
 
 import textwrap
 from collections.abc import Mapping
@@ -7,7 +10,7 @@ from typing import Any, NamedTuple
 HEADINGS = {
     "bound": "Bounds of log p(x), nats per image",
     "metrics": "The objective's own metrics, nats per image",
-    "reconstruction": "Reconstructions from the posterior's mean, pixels on [0, 1]",
+    "reconstruction": "Reconstructions from the posterior's mode, pixels on [0, 1]",
     "latents": "Latents, nats",
     "aggregate": "KL on the aggregate posterior, nats",
     "generated": "Generated images",
@@ -19,7 +22,7 @@ WIDTH, NAME, COLUMN, ITEMS = 120, 44, 8, 16  # columns, those of names and of a 
 
 
 def render(evaluation: Mapping[str, Any]) -> str:
-    """Return the lines of evaluation.json's sections, in the order of HEADINGS."""
+    """Return the text of an evaluation's sections, in the order of HEADINGS."""
     lines = []
     for section, heading in HEADINGS.items():
         if evaluation.get(section):
@@ -28,7 +31,13 @@ def render(evaluation: Mapping[str, Any]) -> str:
 
 
 class Parts(NamedTuple):
-    """A section: its own values, sections inside it, and several that hold numbers alone, which make a table."""
+    """A section taken apart.
+
+    Attributes:
+        values: the section's own values.
+        sections: sections inside it.
+        rows: sections inside it that hold only numbers, where there are several: rows of one table.
+    """
 
     values: dict[str, Any]
     sections: dict[str, Mapping[str, Any]]
@@ -36,7 +45,7 @@ class Parts(NamedTuple):
 
 
 def parts(section: Mapping[str, Any]) -> Parts:
-    """Take a section apart as it is shown."""
+    """Return the parts of a section that are shown in different ways."""
     inside = {name: value for name, value in section.items() if isinstance(value, Mapping)}
     rows = {name: value for name, value in inside.items() if all(isinstance(v, int | float) for v in value.values())}
     rows = rows if len(rows) > 1 else {}
@@ -45,12 +54,12 @@ def parts(section: Mapping[str, Any]) -> Parts:
 
 
 def label(name: str) -> str:
-    """A value's name in words, with its unit."""
+    """Return the name of a value in words, with its unit."""
     return " ".join([name.replace("_", " "), *([UNITS[name]] if name in UNITS else [])])
 
 
 def columns(rows: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """The names of all values in the rows, in the order they come in."""
+    """Return the names of all values in the rows, in order of appearance."""
     return list(dict.fromkeys(name for row in rows.values() for name in row))
 
 

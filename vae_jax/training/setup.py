@@ -18,7 +18,7 @@ from vae_jax.devices.runner import Runner
 from vae_jax.evaluation import elbo
 from vae_jax.losses.objectives import Objective
 from vae_jax.runs import checkpoint, integrity, metric_writer, progress_line, workdir
-from vae_jax.training import optimizers, train_state
+from vae_jax.training import train_state
 from vae_jax.training.parts import make_keys, make_parts, make_runner, open_state
 
 OnMetrics = Callable[[int, str, dict[str, float]], None]
@@ -127,9 +127,6 @@ def open_run(
     step = int(state.step)
     if begun:
         progress.say(f"resuming {path} at step {step}")
-        jump = optimizers.describe_jump(workdir.read_config(path) or config, config, step, number)
-        if jump is not None:
-            progress.say(jump)
     if step > num_steps:
         raise errors.UserError(
             f"{path} is at step {step}, past the {num_steps} asked for; ask for more, or use another --workdir"

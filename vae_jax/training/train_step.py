@@ -41,8 +41,8 @@ def make_train_step(
         axis_name: the mapped axis (pmap) to average gradients over.
 
     Returns:
-        A function of the state and of {"image": float32 [B, H, W, C] in the model's range}. Metrics are the objective's,
-        with `grad_norm`, `learning_rate` and `finite`.
+        A function of the state and of {"image": float32 [B, H, W, C] in the model's range}. Its metrics are the
+        objective's, with `grad_norm`, `learning_rate` and `finite`.
     """
 
     def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
