@@ -1,5 +1,5 @@
-"""A training run: the step, the loop around it, the optimisers, the feed of images and the saves of the state.
+"""Training: the pure step, the state, the optimisers, the loop that trains a run in a directory, and its saves.
 
-`loop.train` is the public function. The files of a run are the business of `runs`, and numbers about a trained model
-are those of `evaluation`.
+The losses are in `losses`, the compiled calls on one or several devices in `devices`, and the files of a run in `runs`.
+`vae_jax.train` is `loop.train`, which the command line calls too.
 """
