@@ -40,17 +40,13 @@ def get_config() -> Config:
     data.axes = ""  # npz: the order of the axes, such as NCHW or NTHWC; "" is [N, H, W] or [N, H, W, C]
     data.frames = "first"  # of animations, files of several pages and the axis T: first | all
     data.label_names = ()  # the classes, or attributes, in the order of their labels; `train` fills this in
-    data.valid_fraction = (
-        0.1  # share of the training images for validation, where the source has no such split
-    )
+    data.valid_fraction = 0.1  # share of the training images for validation, where the source has no such split
     data.batch_size = 64  # images in a step, over all devices
     data.image_size = ()  # (height, width) that images are resized to; () keeps their size
     data.crop = "none"  # before resizing: none | center148 | wae140 | square
     data.flip = False  # mirror half of the training images left to right, drawn anew at every visit
     data.range = (0.0, 1.0)  # what pixel values 0 and 255 become: (0, 1) or (-1, 1)
-    data.placement = (
-        "auto"  # of the training images: device | host | auto (device, if they fit a quarter of it)
-    )
+    data.placement = "auto"  # of the training images: device | host | auto (device, if they fit a quarter of it)
     data.binarize = "none"  # none | dynamic (a Bernoulli draw per visit) | threshold (at one half)
     data.dequantize = False  # add uniform noise of one grey level (densities of 8-bit images)
 

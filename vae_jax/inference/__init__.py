@@ -1,5 +1,6 @@
-"""What a trained model is used for: samples, codes, reconstructions, interpolations, scores and fitted priors.
+"""Uses of a trained model: samples, codes, reconstructions, interpolations, traversals, scores and fitted priors.
 
-Every function takes a model with its variables and uint8 images or a key. Nothing here trains, and no file of a run is
-read or written but the fitted priors, by `stored_priors`.
+Every function takes a model and its variables, with uint8 images or a key, and returns numpy arrays. `vae_jax` offers
+the most used functions by their names. Numbers that judge a model are in `evaluation`, and the command line writes the
+files, except for the fitted priors, which `stored_priors` keeps in a run's directory.
 """

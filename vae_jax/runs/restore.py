@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 
 from vae_jax import errors, models
 from vae_jax.config import Config, build, rules, serialization
