@@ -52,11 +52,7 @@ def _checkpoint_name(which: str | int) -> str:
     Raises:
         errors.OutOfRange: `which` is none of these.
     """
-<<<<<<< HEAD
     if isinstance(which, int | np.integer) and not isinstance(which, bool) and int(which) >= 0:
-=======
-    if isinstance(which, numbers.Integral) and not isinstance(which, bool) and int(which) >= 0:
->>>>>>> 77f135f957ebf06bea29561edfe6dd43269a4447
         return str(int(which))
     if isinstance(which, str) and (which in ("latest", "best") or which.isdecimal()):
         return which
