@@ -23,7 +23,7 @@ from jaxtyping import Array, Float
 NORMS = ("batch", "group", "none")
 
 
-def along_channels(vector: Float[Array, " C"], ndim: int) -> Float[Array, "*1 C"]:
+def along_channels(vector: Float[Array, " C"], ndim: int) -> Float[Array, "... C"]:
     """Return a vector [C] as an array [1, ..., 1, C] of `ndim` axes."""
     return vector.reshape((1,) * (ndim - 1) + (-1,))
 
