@@ -38,3 +38,9 @@ def test_a_value_that_is_not_the_new_default_is_refused():
     stored.optimizer.eps, asked.optimizer.eps = 1e-8, 1e-3
     config, lines = comparison.keep_old_defaults(stored, asked)
     assert lines == [] and len(comparison.contradictions(stored, config)) == 1
+
+
+def test_what_was_given_from_python_is_not_compared_here():
+    stored, asked = digits.get_config(), digits.get_config()
+    stored.given.objective = "unrecorded"
+    assert comparison.contradictions(stored, asked) == []

@@ -20,7 +20,7 @@ from vae_jax import errors
 from vae_jax.cli import parse
 from vae_jax.config import build, comparison, rules, serialization
 from vae_jax.configs import digits, presets
-from vae_jax.training import optimizers, train_state, train_step
+from vae_jax.training import optimizers, train_state
 
 FIELDS = sorted(name for name in serialization.flatten(digits.get_config()) if name != "num_steps")
 NUMBERS = [

@@ -95,10 +95,8 @@ def to_bytes(prior: Any, fingerprint: int) -> bytes:
     """
     buffer = io.BytesIO()
     leaves = jax.tree_util.tree_leaves_with_path(prior)
-    arrays: dict[str, Any] = {
-        jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf) for path, leaf in leaves
-    }
-    np.savez(buffer, fingerprint=fingerprint, **arrays)
+    arrays = {jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf) for path, leaf in leaves}
+    np.savez(buffer, allow_pickle=True, fingerprint=np.int64(fingerprint), **arrays)
     return buffer.getvalue()
 
 
@@ -112,11 +110,11 @@ def from_bytes(name: str, data: bytes, fingerprint: int) -> Any | None:
         data: as `to_bytes` returned it.
         fingerprint: the number that identifies what the prior should have been fitted to.
     """
-    leaf: Any = 0  # a placeholder for the stored array
+    none = jnp.zeros(())
     empty = {
-        "gaussian": MultivariateGaussian(leaf, leaf),
-        "mixture": Mixture(leaf, MultivariateGaussian(leaf, leaf)),
-        "aggregate": Mixture(leaf, Gaussian(leaf, leaf)),
+        "gaussian": MultivariateGaussian(none, none),
+        "mixture": Mixture(none, MultivariateGaussian(none, none)),
+        "aggregate": Mixture(none, Gaussian(none, none)),
     }[prior_names.parse(name)[0]]
     try:
         with np.load(io.BytesIO(data)) as stored:

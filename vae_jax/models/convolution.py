@@ -73,7 +73,7 @@ def convolve_transposed(
         [B, *output_size, O].
     """
     function = _transposed if jax.default_backend() == "cpu" else _library_transposed
-    return function(x, kernel, (output_size[0], output_size[1]), precision)
+    return function(x, kernel, output_size, precision)
 
 
 def _library_convolve(x: jax.Array, kernel: jax.Array, strides: Pair, precision: Precision) -> jax.Array:
@@ -192,7 +192,7 @@ def _add_taps(y: jax.Array) -> jax.Array:
     _, height, width, features = y.shape
     y = jnp.pad(y.reshape(*y.shape[:3], 3, 3, features // 9), ((0, 0), (1, 1), (1, 1), (0, 0), (0, 0), (0, 0)))
     corners = [(i, j) for i in range(3) for j in range(3)]
-    return jnp.asarray(sum(y[:, i : i + height, j : j + width, i, j] for i, j in corners))
+    return functools.reduce(jnp.add, (y[:, i : i + height, j : j + width, i, j] for i, j in corners))
 
 
 def _product_of_rows(a: jax.Array, b: jax.Array, precision: Precision, parts: int) -> jax.Array:

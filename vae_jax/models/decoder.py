@@ -21,7 +21,7 @@ def level_sizes(size: tuple[int, int], num_levels: int) -> list[tuple[int, int]]
     Returns:
         (height, width) of each map, num_levels + 1 of them.
     """
-    sizes = [(size[0], size[1])]
+    sizes = [size]
     for _ in range(num_levels):
         height, width = sizes[-1]
         sizes.append(((height + 1) // 2, (width + 1) // 2))

@@ -9,6 +9,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -54,11 +55,11 @@ class Style:
     axis_name: str | None = None
 
 
-def uniform(fan_in: int) -> Callable[..., jax.Array]:
+def uniform(fan_in: int) -> jax.nn.initializers.Initializer:
     """Return PyTorch's default initialiser of weights and biases, U(-b, b) with b = 1 / sqrt(fan_in)."""
     bound = 1.0 / math.sqrt(fan_in)
 
-    def initialise(key, shape, dtype=jnp.float32):
+    def initialise(key: jax.Array, shape: Any, dtype: Any = jnp.float32, out_sharding: Any = None) -> jax.Array:
         # The values are drawn as a vector, because XLA takes about ten times as long to compile a draw of four axes.
         return jax.random.uniform(key, (math.prod(shape),), dtype, -bound, bound).reshape(shape)
 

@@ -116,9 +116,9 @@ def _batch_normalise(
 
 
 def _batch_normalise_forward(x, scale, bias, epsilon, axis_name):
-    outputs: Any = _batch_normalise(x, scale, bias, epsilon, axis_name)
-    _, mean, var = outputs
-    return outputs, (x, scale, mean, var)
+    normalised: Any = _batch_normalise(x, scale, bias, epsilon, axis_name)
+    y, mean, var = normalised
+    return (y, mean, var), (x, scale, mean, var)
 
 
 def _batch_normalise_backward(epsilon, axis_name, saved, cotangents):

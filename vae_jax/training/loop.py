@@ -7,6 +7,7 @@
 import contextlib
 import functools
 import os
+import signal
 import time
 from collections.abc import Callable
 from typing import Any
@@ -157,7 +158,7 @@ def _loop(
         sheets.animate(run)
     if stopping:
         run.progress.say(f"stopped at step {step}, checkpointed; the same command goes on from there")
-        raise errors.Interrupted(interrupt.signal)
+        raise errors.Interrupted(interrupt.signal or signal.SIGTERM)
     run.progress.say(f"finished {step} steps; checkpoints, pictures and metrics are in {run.path}")
     return run.runner.plain(state)
 
@@ -221,6 +222,7 @@ def _divergence(run: setup.Run, step: int, metrics: Any, offset: int) -> str:
 def _evaluate(run: setup.Run, state: train_state.TrainState, step: int) -> float:
     assert run.dataset.valid is not None
     variables = train_state.inference_variables(state)
+    assert run.dataset.valid is not None, "the loop evaluates runs with a validation split alone"
     images = run.dataset.valid["image"]
     put = functools.partial(devices.put_batch, mesh=run.mesh)
     metrics = elbo.evaluate(run.eval_step, variables, images, run.config.data.batch_size, run.keys["eval"], step, put)

@@ -26,10 +26,8 @@ def make_schedule(config: Config, steps_per_epoch: float, num_steps: int) -> opt
     """
     section = config.optimizer
     if section.schedule == "exponential":
-        transition_steps: Any = steps_per_epoch  # optax takes any number, and declares integers
-        schedule = optax.exponential_decay(
-            section.learning_rate, transition_steps, section.decay_per_epoch, staircase=True
-        )
+        epoch: Any = steps_per_epoch  # optax divides by the number of steps, which need not be whole
+        schedule = optax.exponential_decay(section.learning_rate, epoch, section.decay_per_epoch, staircase=True)
     elif section.schedule == "cosine":
         schedule = optax.cosine_decay_schedule(section.learning_rate, max(num_steps, 1))
     elif section.schedule == "stages":

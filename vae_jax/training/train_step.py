@@ -64,9 +64,8 @@ def make_train_step(
             ema_params = optax.incremental_update(params, ema_params, 1.0 - ema_decay)
         proposed = (params, collections, opt_state, ema_params)
         current = (state.params, state.collections, state.opt_state, state.ema_params)
-        params, collections, opt_state, ema_params = jax.tree.map(
-            lambda new, old: jnp.where(finite, new, old), proposed, current
-        )
+        kept: Any = jax.tree.map(lambda new, old: jnp.where(finite, new, old), proposed, current)
+        params, collections, opt_state, ema_params = kept
         new_state = TrainState(state.step + 1, params, collections, opt_state, state.key, ema_params)
         extra = {
             "grad_norm": grad_norm,
