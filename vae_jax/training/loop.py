@@ -220,7 +220,6 @@ def _divergence(run: setup.Run, step: int, metrics: Any, offset: int) -> str:
 
 
 def _evaluate(run: setup.Run, state: train_state.TrainState, step: int) -> float:
-    assert run.dataset.valid is not None
     variables = train_state.inference_variables(state)
     assert run.dataset.valid is not None, "the loop evaluates runs with a validation split alone"
     images = run.dataset.valid["image"]
