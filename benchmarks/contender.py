@@ -52,7 +52,7 @@ def make_parts(
     )
     if num_samples is not None:
         objective = functools.partial(losses.iwae_loss, reconstruction=gaussian, num_samples=num_samples)
-    schedule = optax.exponential_decay(LEARNING_RATE, 1000.0, 0.95, staircase=True)
+    schedule = optax.exponential_decay(LEARNING_RATE, 1000, 0.95, staircase=True)
     return model, objective, schedule, functools.partial(batches.prepare, range=DATA_RANGE, flip=True)
 
 
@@ -126,7 +126,8 @@ def make_pytorch(batch_size: int, precision: str, *, variant: str) -> Steps:
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
     torch.backends.cudnn.benchmark = True
     layout = torch.contiguous_format if variant == "eager" else torch.channels_last
-    twin = pytorch_vae.Twin(IMAGE_SHAPE, LATENT_DIM, HIDDEN_DIMS).to(device, memory_format=layout)
+    twin = pytorch_vae.Twin(IMAGE_SHAPE, LATENT_DIM, HIDDEN_DIMS)
+    twin = twin.to(device, memory_format=layout)  # pyright: ignore[reportCallIssue] - not in PyTorch's stubs
     step = pytorch_vae.make_train_step(
         twin,
         beta=BETA,

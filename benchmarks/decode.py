@@ -46,12 +46,16 @@ def whole(data: bytes) -> np.ndarray:
 def draft(data: bytes) -> np.ndarray:
     """The same from a JPEG decoded at half its size, which is still no smaller than what is asked for."""
     with Image.open(io.BytesIO(data)) as picture:
-        left, top, right, bottom = images.crop_box(RECIPE.crop, *picture.size)
+        corners = images.crop_box(RECIPE.crop, *picture.size)
+        assert corners is not None, "the recipe's crop fits CelebA's images"
+        left, top, right, bottom = corners
         width, height = picture.size
         picture.draft("RGB", (width // 2, height // 2))
         across, down = picture.width / width, picture.height / height
         box = (left * across, top * down, right * across, bottom * down)
-        return np.asarray(picture.convert("RGB").resize(RECIPE.size[::-1], Image.Resampling.BILINEAR, box=box))
+        return np.asarray(
+            picture.convert("RGB").resize((RECIPE.size[1], RECIPE.size[0]), Image.Resampling.BILINEAR, box=box)
+        )
 
 
 def bare(store: stores.Store, names: list[str], decode: Callable[[bytes], np.ndarray] = whole) -> float:

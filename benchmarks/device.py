@@ -130,7 +130,7 @@ def collect(rows: list[Row], seconds: float, budget_s: float) -> list[Row]:
         timer = threading.Timer(budget_s, process.kill)
         timer.start()
         done = []
-        for line in process.stdout:
+        for line in process.stdout or ():
             if line.startswith("{"):
                 done.append(json.loads(line))
                 print(f"{done[-1]['batch_size']} {done[-1]['precision']} {done[-1]['name']}", file=sys.stderr)

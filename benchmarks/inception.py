@@ -166,7 +166,7 @@ def main() -> None:
     if missing or found.unexpected_keys:
         parser.error(f"{given.source} is another network: without {missing[:3]}, with {found.unexpected_keys[:3]}")
     given.target.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(given.target, **arrays(network))
+    np.savez(given.target, allow_pickle=True, **arrays(network))
     print(f"wrote {given.target}, {given.target.stat().st_size / 1e6:.0f} MB")
 
 

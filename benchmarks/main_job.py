@@ -78,7 +78,7 @@ def run_main(data: pathlib.Path, workdir: pathlib.Path, batch_size: int, num_ste
     words = [f"--config.{name}={value}" for name, value in fields.items()]
     command = [sys.executable, "main.py", "--config", "configs/celeba.py", "--workdir", str(workdir), *words]
     with subprocess.Popen(command, cwd=HOME, stderr=subprocess.PIPE, text=True) as process:
-        for line in process.stderr:
+        for line in process.stderr or ():
             yield time.monotonic(), line.rstrip()
 
 

@@ -90,12 +90,13 @@ def _at(evaluation: Mapping[str, Any], column: Column) -> float | None:
 
 
 def _spread(values: Sequence[float | None], digits: int) -> str:
-    if any(value is None for value in values):
+    known = [value for value in values if value is not None]
+    if len(known) < len(values):
         return "-"
-    low, high = min(values), max(values)
+    low, high = min(known), max(known)
     if low == high:
         return f"{low:.{digits}f}"
-    mean = sum(values) / len(values)
+    mean = sum(known) / len(known)
     return f"{mean:.{max(digits, 1)}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 

@@ -33,7 +33,7 @@ def make(num_samples: int) -> tuple[Callable[[int], Any], Callable[..., Any]]:
         config.objective.name, config.objective.num_samples = "iwae", num_samples
     model = build.make_model(config)
     schedule = optimizers.make_schedule(config, 600.0, 60_000)
-    tx = optimizers.make_optimizer(config, schedule)
+    tx = optimizers.make_optimizer(config, schedule, {"vae": ("encoder", "decoder")})
     step_fn = train_step.make_train_step(model, build.make_objective(config, 60_000), tx, schedule)
 
     def state_of(seed: int) -> train_state.TrainState:

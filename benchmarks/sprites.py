@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> None:
     given = parser.parse_args(arguments)
     with np.load(given.file) as pack:
         arrays = unfold(pack, given.size)
-    np.savez(given.out, **arrays)
+    np.savez(given.out, allow_pickle=True, **arrays)
     print(f"wrote {given.out}: images {arrays['images'].shape}, factors {arrays['factors'].shape}")
 
 

@@ -23,19 +23,21 @@ class Contender:
     def __init__(self, **given: Any):
         command = [sys.executable, "-m", "benchmarks.contender", json.dumps(given)]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._requests, self._answers = self._process.stdin, self._process.stdout
         self.first_step_s = self._answer()["first_step_s"]
 
     def seconds(self, steps: int) -> float:
-        self._process.stdin.write(f"{steps}\n")
-        self._process.stdin.flush()
+        self._requests.write(f"{steps}\n")
+        self._requests.flush()
         return self._answer()["seconds"]
 
     def close(self) -> None:
-        self._process.stdin.close()
+        self._requests.close()
         self._process.wait()
 
     def _answer(self) -> dict[str, float]:
-        line = self._process.stdout.readline()
+        line = self._answers.readline()
         if not line:
             raise RuntimeError(f"a contender ended with exit code {self._process.wait()}; its message is above")
         return json.loads(line)

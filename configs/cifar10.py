@@ -3,8 +3,8 @@
     pip install -e '.[tfds]'
     python main.py --config configs/cifar10.py
 
-TensorFlow is needed once, to download and prepare; a prepared copy under --config.data.dir is read without it. The
-last tenth of a fixed shuffle of the training images is the validation split.
+TensorFlow is needed once, to download and prepare the data; a prepared copy in --config.data.dir is read without
+TensorFlow. The validation split is the last tenth of the training images in a fixed random order.
 """
 
 from vae_jax.config import Config
@@ -12,7 +12,7 @@ from vae_jax.configs import base, presets
 
 
 def get_config(name: str = "") -> Config:
-    """Return the config; `name` is a preset of configs/presets.py."""
+    """Return the config, with the preset `name` of configs/presets.py if `name` is not ""."""
     config = base.get_config()
     config.num_epochs = 100
 

@@ -1,9 +1,9 @@
-"""Scikit-learn's handwritten digits, 8x8 grey: the default, nothing to download.
+"""Scikit-learn's handwritten digits, 8x8 grey: the default config, which downloads nothing.
 
     python main.py
 
-Minutes on two CPU cores. beta is 0.3: grey levels read as Bernoulli probabilities say so little about
-a pixel that at the ELBO's own weight the KL keeps under 4 nats, and samples blur.
+Training takes a few minutes on two CPU cores. beta is 0.3, because a grey level as a Bernoulli probability says little
+about a pixel: with beta 1 the KL stays under 4 nats and samples are blurred.
 """
 
 from vae_jax.config import Config
@@ -11,7 +11,7 @@ from vae_jax.configs import base, presets
 
 
 def get_config(name: str = "") -> Config:
-    """Return the config; `name` is a preset of configs/presets.py."""
+    """Return the config, with the preset `name` of configs/presets.py if `name` is not ""."""
     config = base.get_config()
     config.num_epochs = 120
     config.log_every = 100

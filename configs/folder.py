@@ -4,10 +4,12 @@
 
 Directories train/, val/ and test/ are splits, other directories classes; where there is no val/, a fixed tenth of the
 images is held out for validation. docs/data.md has the flags for lists of splits, small images, masks, frames and
-copies. The decoder's noise is Gaussian with standard
-deviation 0.1 in pixels of [0, 1], at the KL's own weight: raise `rate.beta` for samples closer to
-the prior, lower `reconstruction.sigma` for sharper reconstructions. Hue that varies little beside brightness is learned
-late: batches of 128 and a learning rate of 5e-3 bring it sooner (docs/results.md, EuroSAT).
+copies.
+
+The likelihood is a Gaussian with standard deviation 0.1 for pixels in [0, 1]; beta is 1. A larger `rate.beta` brings
+the codes closer to the prior and so improves samples; a smaller `reconstruction.sigma` sharpens reconstructions. Where
+hue varies less than brightness, the model learns hue late: batches of 128 and a learning rate of 5e-3 shorten the time
+(docs/results.md, EuroSAT).
 """
 
 from vae_jax.config import Config
@@ -15,7 +17,7 @@ from vae_jax.configs import base, presets
 
 
 def get_config(name: str = "") -> Config:
-    """Return the config; `name` is a preset of configs/presets.py."""
+    """Return the config, with the preset `name` of configs/presets.py if `name` is not ""."""
     config = base.get_config()
     config.num_epochs = 50
 

@@ -11,7 +11,7 @@ from vae_jax.configs import base, presets
 
 
 def get_config(name: str = "") -> Config:
-    """Return the config; `name` is a preset of configs/presets.py."""
+    """Return the config, with the preset `name` of configs/presets.py if `name` is not ""."""
     config = base.get_config()
     config.num_epochs = 20
     config.log_every = 100

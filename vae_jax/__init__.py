@@ -1,6 +1,7 @@
-"""vae_jax: the convolutional variational autoencoder in JAX, its losses pure functions, its runs resumable.
+"""Variational autoencoders in JAX, with losses that are pure functions and runs that resume exactly.
 
-Public names are imported when they are first used, so that `import vae_jax` waits for nothing.
+This file lists the public names: the functions that users call most, and the rooms of the package. A name is imported
+when it is first used, so that `import vae_jax` is fast.
 """
 
 import importlib

@@ -1,6 +1,7 @@
-"""The exceptions by which this code ends early for a reason that is no fault of its own, and words of their messages.
+"""The exceptions for situations that are no fault of this code, and a hint for misspelt names.
 
-`main.py` turns each exception into an exit code. Every other exception is a fault, and keeps its traceback.
+`cli.main` turns each exception into a line and an exit code. Every other exception is a fault of this code, and keeps
+its traceback.
 """
 
 import difflib
@@ -8,23 +9,23 @@ from collections.abc import Iterable
 
 
 class UserError(Exception):
-    """A mistake of the user's. Exit code 2.
+    """A mistake of the user. The exit code is 2.
 
     Args:
         message: one line that says what is wrong and what to do.
-        more: further lines, for the rare case where what to do is a list.
+        more: further lines, for the rare case in which the remedy is a list.
     """
 
     def __init__(self, message: str, *more: str):
-        super().__init__("\n".join([" ".join(message.splitlines()), *more]))  # text quoted in it may have several lines
+        super().__init__("\n".join([" ".join(message.splitlines()), *more]))  # a quoted text may have several lines
 
 
 class OutOfRange(UserError, ValueError):
-    """A hyperparameter or a batch that a loss cannot work with. It is a ValueError for those who call the loss."""
+    """A hyperparameter or a batch that a function cannot use; it is a ValueError for callers from Python."""
 
 
 class Diverged(Exception):
-    """A loss or a gradient that is not finite. The message names the step and the last good checkpoint. Exit code 3."""
+    """A loss or a gradient that is not finite; the message names the step and the last good checkpoint. Exit code 3."""
 
 
 class NotSaved(Exception):
@@ -40,7 +41,7 @@ class Interrupted(SystemExit):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return "did you mean a or b?" for a name that is not among the known names, or the known names."""
+    """Return a hint for an unknown name: "did you mean a or b?", or the list of known names if none is similar."""
     known = sorted(known)
     close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     return f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"

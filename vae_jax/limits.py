@@ -1,4 +1,8 @@
-"""What a hyperparameter may be. Only plain numbers are looked at: of a schedule or a traced array nothing is known."""
+"""Checks of hyperparameters against a lower limit.
+
+Only plain numbers are checked. The values of a schedule or of a traced array are not known, and pass. The losses and
+likelihoods call these functions before they compute.
+"""
 
 from typing import Any
 

@@ -20,7 +20,7 @@ from vae_jax import errors
 from vae_jax.cli import parse
 from vae_jax.config import build, comparison, rules, serialization
 from vae_jax.configs import digits, presets
-from vae_jax.training import optimizers, train_state, train_step
+from vae_jax.training import optimizers, train_state
 
 FIELDS = sorted(name for name in serialization.flatten(digits.get_config()) if name != "num_steps")
 NUMBERS = [
@@ -132,8 +132,7 @@ def build_all(config, trace=True):
     build.make_objective(config, 1000, allow_import=False)
     build.make_eval_objective(config, 1000, allow_import=False)
     schedule = optimizers.make_schedule(config, 10.0, build.count_steps(config, 1000))
-    groups = [group for owned in model.players.values() for group in owned]
-    tx = optimizers.make_optimizer(config, schedule, train_step.players_of(model, dict.fromkeys(groups)))
+    tx = optimizers.make_optimizer(config, schedule, model.players)
     if (
         trace
         and sum(config.model.hidden_dims) + config.model.latent_dim < 10**6

@@ -165,7 +165,7 @@ def test_extremes_have_finite_values_and_gradients(key):
 
 
 @pytest.mark.parametrize("name", DISTANCES)
-def test_distances_take_a_deterministic_code_and_refuse_other_shapes(name, key):
+def test_distances_take_a_deterministic_code_and_refuse_other_shapes(name, key, without_shape_checks):
     z = normal((6, 2))
     assert jax.eval_shape(penalties.PENALTIES[name], key, z, Delta(z)).shape == ()
     with pytest.raises(ValueError, match=r"\[B, D\]"):

@@ -69,5 +69,5 @@ def test_extreme_kl_has_a_finite_rate_and_gradient(name):
 @pytest.mark.parametrize("name", rate.RATES)
 def test_a_reduced_kl_is_refused(name, without_shape_checks):
     function = functools.partial(rate.RATES[name], **({"period": 10} if name == "cyclical" else {}))
-    with pytest.raises(ValueError, match=r"\[B, D\]"):
+    with pytest.raises(ValueError, match=r"\[B, G\]"):
         function(jnp.zeros((2, 3, 4)), 0)

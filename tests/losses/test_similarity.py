@@ -136,7 +136,7 @@ def test_features_of_the_image_itself_are_the_unit_gaussian():
 
 @pytest.mark.parametrize("name", ["ssim", "ms_ssim", "log_cosh", "features"])
 @pytest.mark.parametrize("shape", [(2, 16, 16, 1), (1, 16, 16, 3), (16, 16, 3)])
-def test_wrong_shapes_are_refused(name, shape):
+def test_wrong_shapes_are_refused(name, shape, without_shape_checks):
     function = getattr(reconstruction, name)
     function = functools.partial(function, extract=jnp.sin) if name == "features" else function
     with pytest.raises(ValueError, match="shape"):

@@ -116,7 +116,7 @@ def test_extreme_posteriors_have_finite_parts_and_gradients(key):
     assert np.isfinite(value) and all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
 
 
-def test_what_has_no_aggregate_posterior_is_refused():
+def test_what_has_no_aggregate_posterior_is_refused(without_shape_checks):
     posterior = Gaussian(np.zeros((4, 2), np.float32), np.zeros((4, 2), np.float32))
     with pytest.raises(ValueError, match=r"\(3, 2\)"):
         total_correlation.minibatch_kl_split(np.zeros((3, 2), np.float32), posterior, num_data=10)

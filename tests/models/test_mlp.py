@@ -53,7 +53,7 @@ def test_the_recipe_is_that_network():
     with config.unlocked():
         config.model.image_shape = (28, 28, 1)
     rules.validate(config)
-    assert build.make_model(config) == perceptrons(likelihood="bernoulli")
+    assert build.make_model(config) == perceptrons(likelihood="bernoulli", binarize=config.data.binarize)
     assert build.count_steps(config, 60_000) == 60_000
     papers = binarized_mnist.get_config("iwae2016")
     rules.validate(papers)

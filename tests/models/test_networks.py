@@ -75,11 +75,11 @@ def test_a_network_without_state_trains_and_evaluates_alike():
     assert set(variables) == {"params"} and set(variables["params"]) == {"encoder", "head", "decoder"}
     assert model.players == {"vae": ("encoder", "head", "decoder")}
     hidden = variables["params"]["encoder"]["Dense_0"]
-    features = np.tanh(IMAGES.reshape(6, 16) @ np.asarray(hidden["kernel"]) + hidden["bias"])
+    features = np.tanh(IMAGES.reshape(6, 16) @ np.asarray(hidden["kernel"]) + np.asarray(hidden["bias"]))
     head = variables["params"]["head"]["mean"]
     posterior, collections = encode(model, variables)
     np.testing.assert_allclose(
-        posterior.mean, features @ np.asarray(head["kernel"]) + head["bias"], rtol=1e-4, atol=1e-5
+        posterior.mean, features @ np.asarray(head["kernel"]) + np.asarray(head["bias"]), rtol=1e-4, atol=1e-5
     )
     assert collections == {}
     np.testing.assert_array_equal(encode(model, variables, training=True)[0].mean, posterior.mean)

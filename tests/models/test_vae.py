@@ -166,7 +166,7 @@ def test_what_cannot_work_is_refused_in_one_line(kwargs, message):
     assert "\n" not in str(caught.value)
 
 
-def test_arrays_of_another_shape_are_refused(tiny):
+def test_arrays_of_another_shape_are_refused(tiny, without_shape_checks):
     model, variables, _ = tiny
     with pytest.raises(ValueError, match=re.escape("[B, *(7, 6, 2)], not an array of shape (5, 7, 6, 1)")):
         model.apply(variables, jnp.zeros((5, 7, 6, 1)), method="encode")

@@ -11,7 +11,7 @@ import pytest
 import main
 import vae_jax
 from vae_jax import errors, losses, models
-from vae_jax.config import given
+from vae_jax.config import given, serialization
 from vae_jax.configs import base
 from vae_jax.losses import rate, reconstruction
 
@@ -133,3 +133,16 @@ def test_names_tell_objects_apart():
     assert given.name_of(IMAGES) == given.name_of(IMAGES.copy()) != given.name_of(IMAGES[:-1])
     assert given.name_of(IMAGES) != given.name_of(255 - IMAGES)
     assert given.name_of(MODEL) == given.name_of(MODEL.clone()) != given.name_of(MODEL.clone(encoder=None))
+
+
+def test_a_run_made_before_anything_was_recorded_takes_what_it_was_given_then():
+    tree = serialization.to_json(base.get_config())
+    tree["data"]["source"] = "array"
+    del tree["given"]
+    stored = serialization.from_run(tree)
+    asked = stored.copy_and_resolve_references()
+    given.record(asked, objective=OBJECTIVE, model=MODEL, images=IMAGES, labels=None)
+    given.check_same(stored, asked, "runs/old")
+    given.refuse_lacking(stored, "objective")
+    with pytest.raises(errors.UserError, match="objective given from Python"):
+        given.refuse_lacking(asked, "objective")

@@ -1,4 +1,4 @@
-"""What the latents of a run are, from its configuration to its pictures: codes without noise, and wider priors."""
+"""What a run's latents are, from the configuration to its samples: codes without noise, and wider priors."""
 
 import functools
 import json

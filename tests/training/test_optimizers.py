@@ -11,7 +11,6 @@ from vae_jax.training import optimizers
 
 PLAYERS = {"vae": ("weight",)}
 PARAMS = {"weight": jnp.array([1.0, -2.0], jnp.float32)}
-ONE_PLAYER = {"vae": ("weight",)}
 GRADIENT = {"weight": jnp.array([3.0, 4.0], jnp.float32)}
 
 

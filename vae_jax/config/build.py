@@ -20,7 +20,6 @@ def make_model(config: Config, *, allow_import: bool = True) -> Any:
     `config.model.name` may be "module:Class", a module of the user's own that takes `models.VAE`'s attributes.
     """
     given.refuse_lacking(config, "model")
-    section = config.objective.reconstruction
     towers = {name: functools.partial(models.VAE, tower=name) for name in models.TOWERS}
     model = lookup.lookup(config.model.name, towers, "config.model.name", allow_import)
     critic = config.model.critic
@@ -28,7 +27,7 @@ def make_model(config: Config, *, allow_import: bool = True) -> Any:
         image_shape=tuple(config.model.image_shape),
         latent_dim=config.model.latent_dim,
         hidden_dims=tuple(config.model.hidden_dims),
-        likelihood=section.name if section.name in LIKELIHOODS else "gaussian",
+        likelihood=_likelihood(config),
         data_range=tuple(map(float, config.data.range)),
         norm=config.model.norm,
         activation=config.model.activation,
@@ -61,12 +60,24 @@ def _own_network(config: Config, part: str, allow_import: bool) -> Any:
         raise errors.UserError(f"config.model.{part}_options: {name} cannot be made with them: {error}") from None
 
 
+def _likelihood(config: Config) -> str:
+    """Return the likelihood whose mean the decoder predicts; a likeness takes the mean of a Gaussian."""
+    name = config.objective.reconstruction.name
+    return name if name in LIKELIHOODS else "gaussian"
+
+
 def with_inputs_of(config: Config, model: Any) -> Any:
     """Return a model that was given from Python, which takes images as `config.data` says.
 
     Raises:
-        errors.UserError: the model is for images of another shape.
+        errors.UserError: the model is for images of another shape, or for another likelihood than the configuration's.
     """
+    wanted = _likelihood(config)
+    if not config.given.objective and getattr(model, "likelihood", wanted) != wanted:
+        raise errors.UserError(
+            f"the model has likelihood={model.likelihood!r}, and config.objective.reconstruction needs {wanted!r}: "
+            "build the model with that likelihood, or set config.objective.reconstruction.name"
+        )
     if tuple(model.image_shape) != tuple(config.model.image_shape):
         raise errors.UserError(
             f"the model is for images {tuple(model.image_shape)}, and these data have images "

@@ -50,12 +50,15 @@ def keep_old_defaults(stored: Config, asked: Config) -> tuple[Config, list[str]]
 
 
 def contradictions(stored: Config, asked: Config) -> list[str]:
-    """Return one line for each field, MAY_CHANGE apart, whose value differs between the two configurations."""
+    """Return one line for each field whose value differs between the two configurations.
+
+    The fields of MAY_CHANGE are left out, and those of `config.given`, which `given.check_same` compares.
+    """
     old, new = (
         {
             name: value
             for name, value in serialization.flatten(serialization.to_json(config)).items()
-            if name not in MAY_CHANGE
+            if name not in MAY_CHANGE and not name.startswith("given.")
         }
         for config in (stored, asked)
     )

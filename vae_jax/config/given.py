@@ -11,6 +11,7 @@ import numpy as np
 from vae_jax import errors
 from vae_jax.config import Config
 
+UNRECORDED = "unrecorded"  # of runs made before anything was recorded: whatever was given then is accepted again
 HOW = {"objective": "objective=", "model": "model=", "images": "images=", "labels": "labels="}
 
 
@@ -62,6 +63,8 @@ def check_same(stored: Config, asked: Config, path: Any) -> None:
     """
     for field, argument in HOW.items():
         there, here = stored.given[field], asked.given[field]
+        if there == UNRECORDED:
+            continue
         if there and not here:
             raise errors.UserError(
                 f"{path} was trained with {field} given from Python ({there}); give the same again, "
@@ -80,7 +83,7 @@ def refuse_lacking(config: Config, field: str) -> None:
     Raises:
         errors.UserError: names what was given, and the argument by which it is given again.
     """
-    if config.given[field]:
+    if config.given[field] not in ("", UNRECORDED):
         raise errors.UserError(
             f"this run was trained with {field} given from Python ({config.given[field]}), which its configuration "
             f"cannot rebuild; use it from Python and give {HOW[field]}... again"

@@ -20,9 +20,17 @@ Functions = Mapping[str, Callable[..., Any]]
 def bind(
     section: Config, functions: Functions, where: str, *, known: Mapping[str, Any], allow_import: bool
 ) -> Callable[..., Any]:
-    """Bind a section's keywords to the function it names, and what is `known` where the function asks for it.
+    """Return the function that a section names, with the section's other fields bound as its keywords.
 
-    A penalty's `weight` is its caller's.
+    Args:
+        section: {name, and keywords}; the `weight` of a penalty is not a keyword.
+        functions: the table in which the name is looked up.
+        where: the section's place below `config.objective`, for messages.
+        known: values that are bound where the function has a keyword of that name and the section sets none.
+        allow_import: whether code of the user's own may be imported.
+
+    Raises:
+        errors.UserError: the name is unknown, or a keyword is unknown or missing.
     """
     where = f"config.objective.{where}"
     if "name" not in section:
@@ -52,7 +60,7 @@ def read_value(value: Any) -> Any:
     """Return the optax schedule that a section {"schedule": NAME, ...} names, and any other value as it is."""
     if not isinstance(value, Config):
         return value
-    import optax  # here alone: a trained model is built without it, but for such a section
+    import optax  # not at the top: a trained model without schedules is built without optax
 
     keywords: dict[str, Any] = dict(value.items())
     name = keywords.pop("schedule", "")

@@ -161,15 +161,8 @@ def validate(config: Config) -> None:
         if not rule.allows(flat[name]):
             raise errors.UserError(f"config.{name} {rule.meaning}, not {flat[name]!r}")
     for name in SECTIONS:
-        if not isinstance(field_of(config, name), Config):
+        if not isinstance(flat.get(name), Config) and not any(field.startswith(f"{name}.") for field in flat):
             raise errors.UserError(f"config.{name} must be a section, as in configs/base.py")
     for name, penalty in config.objective.penalties.items():
         if not isinstance(penalty, Config):
             raise errors.UserError(f"config.objective.penalties.{name} must be a section with a name and a weight")
-
-
-def field_of(config: Any, dotted: str) -> Any:
-    """Return a field or section by its dotted name, None where the configuration lacks the field."""
-    for name in dotted.split("."):
-        config = config.get(name) if isinstance(config, Config) else None
-    return config

@@ -7,6 +7,8 @@ evaluate and resume as the code that made them. `serialization.from_run` is the 
 from collections.abc import Callable
 from typing import Any
 
+from vae_jax.config import given
+
 Tree = dict[str, Any]
 Upgrade = Callable[[Tree], Tree]
 
@@ -96,7 +98,7 @@ UPGRADES: tuple[Upgrade, ...] = (
     added("data.value_range", []),
     added("data.axes", ""),
     added("data.frames", "first"),
-    added("given", {"objective": "", "model": "", "images": "", "labels": ""}),
+    added("given", dict.fromkeys(given.HOW, given.UNRECORDED)),
 )
 
 

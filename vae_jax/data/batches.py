@@ -3,7 +3,7 @@
 import collections
 import functools
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent import futures
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ import numpy as np
 from vae_jax import errors
 from vae_jax import random as streams
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 
@@ -129,7 +130,7 @@ def prepare_each(model: Any, images: jax.Array, index: jax.Array, key: jax.Array
     return jax.vmap(lambda image, number: one(image[None], jax.random.fold_in(key, number))[0])(images, index)
 
 
-def prefetch(make_batch: Callable[[int], T], steps: Iterable[int], depth: int = 2) -> Iterator[T]:
+def prefetch(make_batch: Callable[[S], T], steps: Iterable[S], depth: int = 2) -> Generator[T, None, None]:
     """Yield make_batch(step) for each step in order, up to `depth` of them ahead, from one thread.
 
     An exception of `make_batch` comes out of the step it belongs to. The thread ends with the iterator, whether

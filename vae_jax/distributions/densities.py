@@ -8,6 +8,7 @@ a decoder, and `losses.reconstruction` offers them by name.
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -48,7 +49,7 @@ def gaussian(pred: Pred, x: Images, *, sigma: float = 1.0) -> Nats:
     return _gaussian(*match_pixels(pred, x), jnp.log(sigma))
 
 
-def learned_sigma(pred: Mapping[str, Float[Array, "..."]], x: Images, *, min_log_sigma: float = -6.0) -> Nats:
+def learned_sigma(pred: Mapping[str, Any], x: Images, *, min_log_sigma: float = -6.0) -> Nats:
     """Return -log p(x|z) of a Gaussian whose standard deviation is a parameter of the model (sigma-VAE).
 
     The standard deviation is given by ln sigma = m + softplus(log_sigma - m) with m = min_log_sigma.

@@ -8,6 +8,7 @@ likelihood. Densities are in `densities`; the table in `likelihoods` connects th
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +19,7 @@ from vae_jax.distributions.pixels import Images, Nats, at_least_float32, match, 
 HALF_BIN = 1.0 / 255.0
 MIN_LOG_SCALE = -7.0  # a scale of 0.12 grey levels, which puts all but a few per cent of the mass in one bin
 
-Parameters = Mapping[str, Float[Array, "..."]]
+Parameters = Mapping[str, Any]  # a tree of arrays of different shapes
 
 
 def discretized_logistic(pred: Parameters, x: Images) -> Nats:

@@ -30,7 +30,7 @@ class Gaussian:
     logvar: Float[Array, "*B D"]
 
     def sample(self, key: jax.Array, num_samples: int | None = None) -> Float[Array, "*S D"]:
-        """Return z = mean + exp(logvar / 2) * noise, [B, D] or [num_samples, B, D], with gradients to both parameters."""
+        """Return z = mean + exp(logvar / 2) * noise, [B, D] or [num_samples, B, D], differentiable in both."""
         shape = with_samples(jnp.shape(self.mean), num_samples)
         noise = jax.random.normal(key, shape, jnp.result_type(self.mean))
         return match_trailing(self.mean, shape) + match_trailing(jnp.exp(0.5 * self.logvar), shape) * noise

@@ -1,5 +1,6 @@
-"""What a trained model is used for: samples, reconstructions, codes, densities fitted to codes, and scores of images.
+"""Uses of a trained model: samples, codes, reconstructions, interpolations, traversals, scores and fitted priors.
 
-Everything here takes a model and its variables; restoring them is in `runs/`, and numbers over a data set are in
-`evaluation/`.
+Every function takes a model and its variables, with uint8 images or a key, and returns numpy arrays. `vae_jax` offers
+the most used functions by their names. Numbers that judge a model are in `evaluation`, and the command line writes the
+files, except for the fitted priors, which `stored_priors` keeps in a run's directory.
 """

@@ -1,4 +1,7 @@
-"""Compiled calls on arrays of any length: a chunk of rows at a time, padded, so that few shapes compile."""
+"""Compiled calls of a function on arrays of any length, in padded chunks of rows, so that few shapes are compiled.
+
+`sampling` and `evaluation` call networks through these functions.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,19 +9,22 @@ from typing import Any
 import jax
 import numpy as np
 
-CHUNK = 256  # images in one call of a network
+CHUNK = 256  # rows (images or latents) in one call of a network
 
 
 def pad(array: np.ndarray, size: int) -> np.ndarray:
-    """Return the array with its first row repeated until there are `size` rows, so that a compiled call sees one shape."""
+    """Return the array with its first row appended until there are `size` rows.
+
+    A compiled call on chunks of different lengths then sees one shape.
+    """
     return np.concatenate([array, array[:1].repeat(size - len(array), axis=0)])
 
 
 def in_chunks(function: Callable[[Any], Any], rows: Any, size: int = CHUNK) -> Any:
-    """Return function(rows), computed for `size` rows at a time, the last call padded to a power of two.
+    """Return function(rows), computed for `size` rows at a time, where the last chunk is padded to a power of two.
 
     Args:
-        function: a compiled function of a tree of arrays, rows first, that treats each row by itself.
+        function: a compiled function of a tree of arrays [n, ...], whose result for a row depends on no other row.
         rows: a tree of arrays [N, ...].
         size: rows in one call.
 

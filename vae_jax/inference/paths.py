@@ -1,21 +1,40 @@
-"""Paths from one code to another, along which images are interpolated."""
+"""Paths from one code to another, for `sampling.interpolate` and the mode `interpolate`."""
 
 import numpy as np
 
 
 def linear(start: np.ndarray, end: np.ndarray, t: np.ndarray) -> np.ndarray:
-    """(1 - t) start + t end: [N, D] and [T] to [N, T, D]."""
+    """Return the points (1 - t) start + t end of the straight lines between pairs of codes.
+
+    Args:
+        start: codes, [N, D].
+        end: codes, [N, D].
+        t: positions on the path, in [0, 1], [T].
+
+    Returns:
+        [N, T, D].
+    """
     t = t[None, :, None]
     return (1.0 - t) * start[:, None] + t * end[:, None]
 
 
 def spherical(start: np.ndarray, end: np.ndarray, t: np.ndarray) -> np.ndarray:
-    """(sin((1 - t) a) start + sin(t a) end) / sin(a), a the angle between them: [N, D] and [T] to [N, T, D].
+    """Return the points (sin((1 - t) a) start + sin(t a) end) / sin(a) of the arcs between pairs of codes.
 
-    Keeps the length that latents of the prior have, which a straight line between two of them cuts short. The line
-    itself where the arc is none or not unique: an end at 0, the same or opposite directions.
+    Here a is the angle between the two codes. The points of an arc have the usual length of samples of the prior; the
+    points of a straight line are shorter. If an end is 0, or if the two directions are the same or opposite, the arc is
+    not unique, and the points are those of the straight line.
 
-    Reference: White, 2016, arXiv 1609.04468.
+    Args:
+        start: codes, [N, D].
+        end: codes, [N, D].
+        t: positions on the path, in [0, 1], [T].
+
+    Returns:
+        [N, T, D].
+
+    References:
+        White, 2016, arXiv 1609.04468.
     """
     start, end = start.astype(np.float64), end.astype(np.float64)
     lengths = np.linalg.norm(start, axis=1) * np.linalg.norm(end, axis=1)

@@ -1,7 +1,7 @@
-"""The names of the densities that samples may be drawn from, as `--prior` takes them.
+"""The names of the densities from which samples are drawn, as `--prior` takes them.
 
-This file imports nothing heavy, so that the command line checks a name before it loads jax. The densities are fitted in
-`priors`.
+This file does not import jax, so that the command line can check a name quickly. The densities are fitted in
+`fitted_priors`.
 """
 
 from vae_jax import errors
@@ -10,12 +10,13 @@ KINDS = "standard, gaussian, mixture:COMPONENTS or aggregate"
 
 
 def parse(name: str) -> tuple[str, int]:
-    """Return the kind of density that a name stands for, and its number of components.
+    """Return the kind of a density and its number of components, which is 0 for every kind but "mixture".
 
-    The number of components is 0 for every kind but "mixture".
+    Args:
+        name: such as "aggregate" or "mixture:10".
 
     Raises:
-        errors.UserError: there is no such density.
+        errors.UserError: the name is unknown.
     """
     kind, colon, number = name.partition(":")
     if kind == "mixture" and number.isdecimal() and int(number) > 0:

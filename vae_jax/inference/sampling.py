@@ -1,7 +1,8 @@
-"""What a trained model shows: (model, variables, key) -> uint8 images. Running statistics, no training mode.
+"""Samples, codes, reconstructions, interpolations and traversals of a trained model.
 
-Every function takes uint8 images [N, H, W, C] and prepares them as training did: a model that was trained on binarised
-images encodes binarised images.
+Images go in and come out as uint8 [N, H, W, C]. They are prepared as training prepared them: a model that was trained
+on binarised images encodes binarised images. The model uses its running statistics, never those of the batch. `cli`,
+`training.sheets` and `evaluation` call these functions, and `vae_jax` offers them to users; no function writes files.
 """
 
 import functools
@@ -21,11 +22,11 @@ from vae_jax.random import fold_in_name
 
 Variables = dict[str, Any]
 
-PREPARE_SEED = 0  # of the pixel noise of binarised and dequantised images, the same in every call
+PREPARE_SEED = 0  # seed of the pixel noise of binarised and dequantised images, the same in every call
 
 
 def to_uint8(picture: jax.Array, data_range: tuple[float, float]) -> jax.Array:
-    """Return a picture [..., H, W, C] with its data range mapped to 0..255, rounded and clipped."""
+    """Return a picture [..., H, W, C] as uint8, with the data range mapped to 0, ..., 255, rounded and clipped."""
     low, high = data_range
     return jnp.clip(jnp.round((picture - low) * (255.0 / (high - low))), 0, 255).astype(jnp.uint8)
 
@@ -46,14 +47,14 @@ def _of_images(function: Callable[..., Any], model: Any, variables: Variables, r
 def of_images(
     function: Callable[..., Any], model: Any, variables: Variables, images: np.ndarray, start: int = 0
 ) -> Any:
-    """Return function(vae, x) for images, as a tree of numpy arrays, images first.
+    """Return function(vae, x) for images as a tree of numpy arrays [N, ...].
 
     Args:
-        function: (vae, x [B, H, W, C]) -> a tree of arrays [B, ...]; one object for all calls, which compiles once.
+        function: (vae, x [B, H, W, C]) -> a tree of arrays [B, ...]. It is compiled once for each function object.
         model: the module.
         variables: its parameters and collections.
         images: uint8 [N, H, W, C].
-        start: the number of the first image, by which its pixel noise is drawn, where there is such noise.
+        start: number of the first image in its data set, which determines the pixel noise of dequantised images.
 
     Raises:
         errors.OutOfRange: the images are not uint8, or not of the model's shape, or there are none.
@@ -84,7 +85,7 @@ def encode(model: Any, variables: Variables, images: np.ndarray) -> Any:
 
 
 def mode_of(model: Any, variables: Variables, images: np.ndarray) -> Any:
-    """Return the mode of q(z|x) for uint8 images [N, H, W, C], which a decoder takes: [N, D]."""
+    """Return the mode of q(z|x) for uint8 images [N, H, W, C], which the decoder takes, [N, D]."""
     return of_images(_posterior_mode, model, variables, images)
 
 
@@ -102,15 +103,15 @@ def sample(
     temperature: float = 1.0,
     prior: Any = None,
 ) -> np.ndarray:
-    """Return images decoded from latents of the model's own prior, or of another one; uint8 [num, H, W, C].
+    """Return images decoded from samples of the model's own prior, or of another prior, uint8 [num, H, W, C].
 
     Args:
         model: the module.
         variables: its parameters and collections.
         key: the source of the noise.
-        num: how many images.
-        temperature: what the prior's noise is multiplied by; 1 is the prior.
-        prior: a distribution to draw from in place of the model's.
+        num: number of images.
+        temperature: factor of the prior's noise; 1 is the prior.
+        prior: a distribution in place of the model's own prior.
     """
     return decode(model, variables, latents(model, variables, key, num, temperature=temperature, prior=prior))
 
@@ -118,7 +119,7 @@ def sample(
 def latents(
     model: Any, variables: Variables, key: jax.Array, num: int, *, temperature: float = 1.0, prior: Any = None
 ) -> Any:
-    """Return what `sample` decodes: latents of the model's own prior, or of another one, [num, D]."""
+    """Return the latents that `sample` decodes, drawn from the model's own prior or from another prior, [num, D]."""
     num, temperature = arguments.count(num, "num"), arguments.temperature(temperature)
     key = fold_in_name(arguments.key(key), "prior")
     if prior is not None:
@@ -127,7 +128,7 @@ def latents(
 
 
 def reconstruct(model: Any, variables: Variables, images: np.ndarray, key: jax.Array | None = None) -> np.ndarray:
-    """Return images decoded from the posterior's mode, or from a sample of it if a key is given; uint8 [N, H, W, C]."""
+    """Return images decoded from the posterior's mode, or from a posterior sample if a key is given, [N, H, W, C]."""
     if key is None:
         return decode(model, variables, mode_of(model, variables, images))
     key = fold_in_name(arguments.key(key), "z")
@@ -143,14 +144,14 @@ def interpolate(
     *,
     path: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray] = paths.linear,
 ) -> np.ndarray:
-    """Return images decoded along a path between the codes of image pairs; uint8 [N, num_points, H, W, C].
+    """Return images decoded along a path between the codes of pairs of images, uint8 [N, num_points, H, W, C].
 
     Args:
         model: the module.
         variables: its parameters and collections.
         first: uint8 [N, H, W, C].
         second: uint8 [N, H, W, C].
-        num_points: images on each path, its ends included.
+        num_points: images on each path, including its ends.
         path: one of `paths.PATHS`: (start [N, D], end [N, D], t [T]) -> [N, T, D].
     """
     first = arguments.images(first, model.image_shape, "first")
@@ -163,19 +164,28 @@ def interpolate(
 
 
 def traverse(model: Any, variables: Variables, z: np.ndarray, latents: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Return images decoded from z [D] with each of latents [L] at each of its values [L, T]; uint8 [L, T, H, W, C]."""
+    """Return images decoded from a code in which one latent at a time takes each of its values, [L, T, H, W, C].
+
+    Args:
+        model: the module.
+        variables: its parameters and collections.
+        z: the code, [D].
+        latents: the latents to change, int [L].
+        values: the values of each latent, [L, T].
+    """
     rows = np.broadcast_to(np.asarray(z, np.float32), (*values.shape, len(z))).copy()
     rows[np.arange(len(latents)), :, latents] = values
     return decode_rows(model, variables, rows)
 
 
 def latent_map(model: Any, variables: Variables, num: int = 16) -> np.ndarray:
-    """Return images decoded from the standard normal's quantiles (i + 1/2) / num of two latents: [num, num, H, W, C].
+    """Return images decoded from a grid of values of two latents, uint8 [num, num, H, W, C].
 
-    The first latent grows to the right, the second upwards.
+    The values are the quantiles (i + 1/2) / num of the standard normal. The first latent increases to the right, and
+    the second latent increases upwards.
 
     Raises:
-        ValueError: the model has not two latents.
+        ValueError: the number of latents is not 2.
     """
     if model.latent_dim != 2:
         raise ValueError(f"a map is of two latents, not {model.latent_dim}")
@@ -185,6 +195,6 @@ def latent_map(model: Any, variables: Variables, num: int = 16) -> np.ndarray:
 
 
 def decode_rows(model: Any, variables: Variables, z: np.ndarray) -> np.ndarray:
-    """Return images decoded from rows of latents [N, T, D]; uint8 [N, T, H, W, C]."""
+    """Return images decoded from rows of latents [N, T, D], uint8 [N, T, H, W, C]."""
     flat = decode(model, variables, z.reshape(-1, z.shape[-1]))
     return flat.reshape(*z.shape[:2], *flat.shape[1:])

@@ -16,7 +16,7 @@ from vae_jax.config import Config, build
 from vae_jax.data import batches
 from vae_jax.inference import arguments
 from vae_jax.inference.chunks import CHUNK, in_chunks
-from vae_jax.losses import bounds, reconstruction
+from vae_jax.losses import importance, reconstruction
 from vae_jax.random import fold_in_name
 
 PIXELS_PER_CALL = 2**23  # pixel values decoded in one call, which bounds its memory
@@ -103,7 +103,7 @@ def _of_one(
 ) -> dict[str, jax.Array]:
     """Return the scores [] of one image x [1, H, W, C]."""
     latents = distributions.draw(vae, x, key, num_samples)
-    distortion = bounds.distortion_of_samples(vae, x, latents.z, function)[:, 0]  # [K]
+    distortion = importance.distortion_of_samples(vae, x, latents.z, function)[:, 0]  # [K]
     low, high = model.data_range
     picture = model.picture(vae.decode(vae.encode(x).mode()))
     found = {
@@ -116,7 +116,7 @@ def _of_one(
     if reconstruction.is_normalised(function):
         found["elbo"] = -found["distortion"] - found["kl"]
         log_w = (latents.log_p - latents.log_q)[:, 0] - distortion
-        found["importance_weighted"] = bounds.importance_bound(log_w[:, None])[0]
+        found["importance_weighted"] = importance.importance_bound(log_w[:, None])[0]
     return found
 
 

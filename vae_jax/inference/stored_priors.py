@@ -1,4 +1,7 @@
-"""Densities fitted to the training codes of one checkpoint, kept in WORKDIR/priors so that each is fitted once."""
+"""Fitted priors of a run's checkpoints, kept in WORKDIR/priors so that each is fitted once.
+
+The modes that draw samples or evaluate them use this file. The fitting itself is in `fitted_priors`.
+"""
 
 import pathlib
 import zlib
@@ -15,12 +18,10 @@ from vae_jax.runs.restore import RestoredRun, Say
 def prior(
     name: str, step: int, run: RestoredRun, path: pathlib.Path, training_images: Callable[[], np.ndarray], say: Say
 ) -> Any | None:
-    """Return the fitted prior of a name for the checkpoint of `step`; None is the standard prior, the model's own.
+    """Return the fitted prior of a name for a checkpoint, or None for the standard prior, which is the model's own.
 
-    A prior that was fitted before comes from WORKDIR/priors.
-
-    The prior of a run that was trained on an array is fitted to the images of --input, which may be others next time,
-    so that prior is not kept.
+    A prior that was fitted before is read from WORKDIR/priors. If the run was trained on an array, the prior is fitted
+    to the images of --input and is not kept, because the next call may have other images.
 
     Args:
         name: a prior that `prior_names.parse` knows.

@@ -1,7 +1,7 @@
 """Pure functions that initialise a model, and that call any function of a vae bound to its variables.
 
-This is the only file that handles mutable collections, such as BatchNorm's running statistics or a codebook. `training`,
-`inference` and `evaluation` call every model through it.
+This is the only file that handles mutable collections, such as BatchNorm's running statistics or a codebook.
+`training`, `inference` and `evaluation` call every model through it.
 """
 
 import functools

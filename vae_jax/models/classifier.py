@@ -21,7 +21,7 @@ class Classifier(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "B H W C"]) -> tuple[Float[Array, "B F"], Float[Array, "B L"]]:
-        """Return the features [B, 64] (after a ReLU) and the logits [B, num_outputs] of images [B, H, W, C] in [0, 1]."""
+        """Return the features [B, 64], after a ReLU, and the logits [B, num_outputs] of images in [0, 1]."""
         x, width = x - 0.5, 16
         while min(x.shape[1:3]) > SMALLEST_SIDE:
             x = nn.relu(nn.Conv(width, (3, 3), strides=2)(x))

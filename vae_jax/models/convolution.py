@@ -1,13 +1,24 @@
 """The two convolutions of the models, in forms that XLA compiles well on a CPU.
 
-There, forward convolutions and matrix products run near the hardware's limit (under `devices.cpu_compiler`), but
-a convolution of a dilated input (a transposed convolution, and the input gradient of one of stride 2) can be many times
-slower than the same arithmetic in other forms, and so can the gradient to a kernel on a large map. So a transposed
-convolution is a 2x2 convolution to four times the channels, one set for each parity of the output's row and column,
-whose results are then interleaved, or on a small map a product to all its taps; a convolution's input gradient is a
-transposed convolution, and the other way round; and the kernel gradient of a large map is a product with a matrix of
-patches. With few output channels it is the patches of the output's gradient that are small. On other platforms the
-library's own convolutions are used.
+Why this file exists: on a CPU, XLA runs forward convolutions and matrix products near the hardware's limit (under
+`devices.cpu_compiler`). A convolution of a dilated input is many times slower than the same arithmetic in another form.
+Transposed convolutions, and the input gradients of convolutions of stride 2, are such convolutions. The gradient to a
+kernel on a large map is slow as well.
+What it gains: MEASURED.
+Compare `python -m benchmarks.train_step --batch_sizes 64 --variants` with and without the file; to go without it, let
+`convolve` and `convolve_transposed` always call the library's functions. `benchmarks/README.md` has the gains of parts.
+When to delete it: as soon as that command shows no difference. The library's functions then take its place.
+
+The forms are these, and on other platforms than CPUs the library's own convolutions are used:
+
+* A transposed convolution is a 2x2 convolution to four times the channels, one set for each parity of the output's row
+  and column, whose results are interleaved. On a small map it is a matrix product to all taps.
+* The input gradient of a convolution is a transposed convolution, and the input gradient of a transposed convolution is
+  a convolution.
+* The kernel gradient on a large map is a product with a matrix of patches.
+* If a convolution has few output channels, its gradients use the patches of the output's gradient, which are small.
+
+`layers` calls the two public functions, and nothing else does.
 """
 
 import functools
@@ -16,30 +27,52 @@ import math
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jaxtyping import Array, Float
 
-SMALL_MAP = 8  # up to this height and width a transposed convolution is one product, not a convolution
-# Heights and widths between which a kernel gradient is a product with a patch matrix: on smaller maps XLA's own is as
-# fast, on larger ones the matrix takes much memory.
+SMALL_MAP = 8  # up to this height and width, a transposed convolution is one product
+# For these heights and widths, a kernel gradient is a product with a matrix of patches. On smaller maps XLA's own
+# gradient is as fast; on larger maps the matrix takes much memory.
 PATCHED_MAPS = range(17, 65)
-MANY_ROWS = 2**14  # from here on a kernel gradient is the sum of two halves, which cores share
+MANY_ROWS = 2**14  # from this number of rows on, a kernel gradient is the sum of two halves, which two cores compute
 
 Pair = tuple[int, int]
 Precision = lax.Precision
 
 
-def convolve(x: jax.Array, kernel: jax.Array, strides: Pair, precision: Precision) -> jax.Array:
-    """3x3 convolution, padding 1: [B, H, W, I], kernel [3, 3, I, O] -> [B, ceil(H / stride), ceil(W / stride), O]."""
+def convolve(
+    x: Float[Array, "B H W I"], kernel: Float[Array, "3 3 I O"], strides: Pair, precision: Precision
+) -> Float[Array, "B h w O"]:
+    """Return the 3x3 convolution of x with padding 1.
+
+    Args:
+        x: [B, H, W, I].
+        kernel: [3, 3, I, O].
+        strides: of rows and columns.
+        precision: of the products.
+
+    Returns:
+        [B, ceil(H / stride), ceil(W / stride), O].
+    """
     function = _convolve if jax.default_backend() == "cpu" else _library_convolve
     return function(x, kernel, strides, precision)
 
 
-def convolve_transposed(x: jax.Array, kernel: jax.Array, output_size: Pair, precision: Precision) -> jax.Array:
-    """The adjoint of the stride-2 `convolve` of an image of `output_size`: [B, h, w, I] -> [B, *output_size, O].
+def convolve_transposed(
+    x: Float[Array, "B h w I"], kernel: Float[Array, "3 3 O I"], output_size: Pair, precision: Precision
+) -> Float[Array, "B H W O"]:
+    """Return the transposed 3x3 convolution of x, the adjoint of `convolve` with stride 2.
 
-    The kernel is [3, 3, O, I]; each output side is 2n or 2n - 1 for n of x's.
+    Args:
+        x: [B, h, w, I].
+        kernel: [3, 3, O, I].
+        output_size: (H, W) of the result; H is 2h or 2h - 1, and W is 2w or 2w - 1.
+        precision: of the products.
+
+    Returns:
+        [B, *output_size, O].
     """
     function = _transposed if jax.default_backend() == "cpu" else _library_transposed
-    return function(x, kernel, tuple(output_size), precision)
+    return function(x, kernel, output_size, precision)
 
 
 def _library_convolve(x: jax.Array, kernel: jax.Array, strides: Pair, precision: Precision) -> jax.Array:
@@ -61,7 +94,7 @@ def _library_transposed(x: jax.Array, kernel: jax.Array, size: Pair, precision: 
 
 
 def _is_narrow(kernel: jax.Array, strides: Pair) -> bool:
-    """Whether the patches of y are no larger than x."""
+    """Return whether the patches of the output are no larger than the input."""
     return strides == (1, 1) and 9 * kernel.shape[3] <= kernel.shape[2]
 
 
@@ -115,10 +148,13 @@ _transposed.defvjp(_transposed_forward, _transposed_backward)
 
 
 def _interleaved_taps(x: jax.Array, kernel: jax.Array, precision: Precision) -> jax.Array:
-    """[B, h, w, I] to [B, h, parity, w, parity, O]: a product to all taps t; in each axis t[1] and t[2] + next t[0]."""
+    """Return the transposed convolution of x [B, h, w, I] as [B, h, parity, w, parity, O], by a product to all taps t.
+
+    In each axis, an even position is t[1], and an odd position is t[2] plus t[0] of the next input position.
+    """
     taps = lax.dot_general(x, kernel.reshape(-1, kernel.shape[3]), (((3,), (1,)), ((), ())), precision=precision)
     taps = taps.reshape(*x.shape[:3], 3, 3, -1)
-    for axis, tap_axis in ((1, 3), (3, 4)):  # rows, then columns, which the parity of the row moves by one
+    for axis, tap_axis in ((1, 3), (3, 4)):  # rows, then columns, whose axis the new parity axis has moved by one
         first, second, third = (lax.index_in_dim(taps, i, tap_axis, keepdims=False) for i in range(3))
         padding = [(0, int(other == axis)) for other in range(first.ndim)]
         following = jnp.pad(lax.slice_in_dim(first, 1, None, axis=axis), padding)
@@ -127,9 +163,10 @@ def _interleaved_taps(x: jax.Array, kernel: jax.Array, precision: Precision) -> 
 
 
 def _interleaved_phases(x: jax.Array, kernel: jax.Array, precision: Precision) -> jax.Array:
-    """[B, h, w, I] to [B, h, parity, w, parity, O]: in each axis x[m] k[1] and x[m] k[2] + x[m + 1] k[0].
+    """Return the transposed convolution of x [B, h, w, I] as [B, h, parity, w, parity, O], by a 2x2 convolution.
 
-    A 2x2 convolution, seven of whose sixteen blocks are zero.
+    In each axis, an even position is x[m] k[1], and an odd position is x[m] k[2] + x[m + 1] k[0]. Seven of the sixteen
+    blocks of the 2x2 kernel are zero.
     """
     padded = jnp.pad(kernel, ((0, 1), (0, 1), (0, 0), (0, 0)))  # index 3 is zero
     taps = jnp.array([[1, 2], [3, 0]])  # [window, parity]
@@ -142,7 +179,7 @@ def _interleaved_phases(x: jax.Array, kernel: jax.Array, precision: Precision) -
 
 
 def _patches(x: jax.Array, strides: Pair) -> jax.Array:
-    """[B, H, W, I] to the 3x3 neighbourhoods [B, h, w, 9 I]."""
+    """Return the 3x3 neighbourhoods of x [B, H, W, I] at every stride, [B, h, w, 9 I]."""
     _, height, width, _ = x.shape
     x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
     corners = [(i, j) for i in range(3) for j in range(3)]
@@ -150,21 +187,24 @@ def _patches(x: jax.Array, strides: Pair) -> jax.Array:
 
 
 def _add_taps(y: jax.Array) -> jax.Array:
-    """[B, H, W, 9 O], what each input pixel adds to its 3x3 neighbourhood, to the sums [B, H, W, O]."""
+    """Return the sums [B, H, W, O] of what each input pixel adds to its 3x3 neighbourhood, y [B, H, W, 9 O]."""
     _, height, width, features = y.shape
     y = jnp.pad(y.reshape(*y.shape[:3], 3, 3, features // 9), ((0, 0), (1, 1), (1, 1), (0, 0), (0, 0), (0, 0)))
     corners = [(i, j) for i in range(3) for j in range(3)]
-    return sum(y[:, i : i + height, j : j + width, i, j] for i, j in corners)
+    return functools.reduce(jnp.add, (y[:, i : i + height, j : j + width, i, j] for i, j in corners))
 
 
 def _product_of_rows(a: jax.Array, b: jax.Array, precision: Precision, parts: int) -> jax.Array:
-    """sum over all but the last axis of a [..., M] and b [..., N]: [M, N], in so many parts, which cores share."""
+    """Return the product [M, N] of a [..., M] and b [..., N], summed over all axes but the last.
+
+    The sum is computed in `parts` parts, which different cores can compute.
+    """
     a, b = (m.reshape(parts, -1, m.shape[-1]) for m in (a, b))
     return lax.dot_general(a, b, (((1,), (1,)), ((0,), (0,))), precision=precision).sum(0)
 
 
 def _kernel_gradient(x: jax.Array, g: jax.Array, strides: Pair, precision: Precision) -> jax.Array:
-    """The gradient of `convolve` to its kernel, [3, 3, I, O], of x [B, H, W, I] and the cotangent g [B, h, w, O]."""
+    """Return the gradient of `convolve` to its kernel, [3, 3, I, O], for x [B, H, W, I] and the cotangent g."""
     shape = (3, 3, x.shape[-1], g.shape[-1])
     if max(x.shape[1:3]) in PATCHED_MAPS:
         rows = math.prod(g.shape[:3])

@@ -21,9 +21,10 @@ def level_sizes(size: tuple[int, int], num_levels: int) -> list[tuple[int, int]]
     Returns:
         (height, width) of each map, num_levels + 1 of them.
     """
-    sizes = [tuple(size)]
+    sizes = [size]
     for _ in range(num_levels):
-        sizes.append(tuple((n + 1) // 2 for n in sizes[-1]))
+        height, width = sizes[-1]
+        sizes.append(((height + 1) // 2, (width + 1) // 2))
     return sizes
 
 

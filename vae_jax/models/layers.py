@@ -1,18 +1,21 @@
-"""What the networks are built of: convolutions, normalisation, activations and PyTorch's initialisation.
+"""The layers of the networks: linear layers, convolutions, activations, and PyTorch's initial values.
 
-Every convolution of the models goes through `Convolution` or `TransposedConvolution`. Images are [B, H, W, C].
-Parameters are float32 whatever the precision; the initial values have the distribution of PyTorch's defaults.
+The towers, the heads and the critic use these layers. Images are [B, H, W, C]. Parameters are float32 for every
+precision, and the initial values have the distribution of PyTorch's defaults. The arithmetic of convolutions is in
+`convolution`, and BatchNorm is in `normalisation`.
 """
 
 import dataclasses
 import functools
 import math
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from jax import lax
+from jaxtyping import Array, Float
 
 from vae_jax.models import convolution, normalisation
 
@@ -35,13 +38,13 @@ PRECISIONS = {
 
 @dataclasses.dataclass(frozen=True)
 class Style:
-    """What all blocks of a network share.
+    """The choices that all blocks of a network share.
 
     Attributes:
         norm: one of `normalisation.NORMS`.
         activation: a key of `ACTIVATIONS`.
         precision: a key of `PRECISIONS`.
-        training: normalise by the batch's own statistics and update the running ones.
+        training: whether BatchNorm uses the batch's own statistics and updates the running statistics.
         axis_name: the mapped axis (pmap, vmap) over which BatchNorm's statistics are taken as well.
     """
 
@@ -53,20 +56,24 @@ class Style:
 
 
 def uniform(fan_in: int) -> jax.nn.initializers.Initializer:
-    """U(-b, b) with b = 1 / sqrt(fan_in): what PyTorch gives the weights and biases of a layer by default."""
+    """Return PyTorch's default initialiser of weights and biases, U(-b, b) with b = 1 / sqrt(fan_in)."""
     bound = 1.0 / math.sqrt(fan_in)
 
-    def initialise(key, shape, dtype=jnp.float32):
-        # Drawn flat: a draw of four axes takes XLA about ten times as long to compile.
+    def initialise(key: jax.Array, shape: Any, dtype: Any = jnp.float32, out_sharding: Any = None) -> jax.Array:
+        # The values are drawn as a vector, because XLA takes about ten times as long to compile a draw of four axes.
         return jax.random.uniform(key, (math.prod(shape),), dtype, -bound, bound).reshape(shape)
 
     return initialise
 
 
 class Dense(nn.Module):
-    """y = x @ kernel + bias: [B, I] -> [B, features].
+    """A linear layer y = x @ kernel + bias, [B, I] -> [B, features].
 
-    Both start as PyTorch's do by default, unless initialisers are given.
+    Attributes:
+        features: channels of the result.
+        precision: a key of `PRECISIONS`.
+        kernel_init: initialiser of the kernel [I, features]; None is PyTorch's default.
+        bias_init: initialiser of the bias [features]; None is PyTorch's default.
     """
 
     features: int
@@ -75,7 +82,8 @@ class Dense(nn.Module):
     bias_init: jax.nn.initializers.Initializer | None = None
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Float[Array, "B I"]) -> Float[Array, "B O"]:
+        """Return y, [B, features]."""
         dtype, precision = PRECISIONS[self.precision]
         fan_in = x.shape[-1]
         kernel = self.param("kernel", self.kernel_init or uniform(fan_in), (fan_in, self.features))
@@ -85,10 +93,15 @@ class Dense(nn.Module):
 
 
 class Convolution(nn.Module):
-    """3x3 convolution, padding 1 on every side: [B, H, W, I] -> [B, ceil(H / stride), ceil(W / stride), features].
+    """A 3x3 convolution with padding 1, [B, H, W, I] -> [B, ceil(H / stride), ceil(W / stride), features].
 
-    PyTorch's Conv2d(I, features, 3, stride, 1). "SAME" would be another function: on even sizes it pads 0 and 1.
-    The kernel is [3, 3, I, features].
+    The layer is PyTorch's Conv2d(I, features, 3, stride, 1). The padding "SAME" would be another function: for even
+    sizes it pads 0 before and 1 after the image. The kernel is [3, 3, I, features].
+
+    Attributes:
+        features: channels of the result.
+        stride: of rows and columns.
+        precision: a key of `PRECISIONS`.
     """
 
     features: int
@@ -96,7 +109,8 @@ class Convolution(nn.Module):
     precision: str = "float32"
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Float[Array, "B H W I"]) -> Float[Array, "B h w O"]:
+        """Return the convolution of x."""
         dtype, precision = PRECISIONS[self.precision]
         channels = x.shape[-1]
         fan_in = 9 * channels
@@ -108,15 +122,20 @@ class Convolution(nn.Module):
 
 
 class TransposedConvolution(nn.Module):
-    """3x3 transposed convolution, stride 2, padding 1: [B, H, W, I] -> [B, *size, features].
+    """A 3x3 transposed convolution with stride 2 and padding 1, [B, h, w, I] -> [B, *size, features].
 
-    PyTorch's ConvTranspose2d(I, features, 3, 2, 1, output_padding): the adjoint of a stride-2 `Convolution` whose
-    input was `size`, so each of its axes is 2n (output_padding 1) or 2n - 1 (output_padding 0) for n in `x`.
-    The kernel is [3, 3, features, I]. PyTorch reads the fan-in off the weight's second axis, which here is the
-    number of *output* channels; so does this.
+    The layer is PyTorch's ConvTranspose2d(I, features, 3, 2, 1, output_padding), the adjoint of a stride-2
+    `Convolution` of an image of `size`. A side n of x becomes 2n (output_padding 1) or 2n - 1 (output_padding 0). The
+    kernel is [3, 3, features, I]. As in PyTorch, the fan-in of the initial values is computed from the number of output
+    channels.
+
+    Attributes:
+        features: channels of the result.
+        size: (height, width) of the result.
+        precision: a key of `PRECISIONS`.
 
     Raises:
-        ValueError: `size` is not 2n or 2n - 1.
+        ValueError: a side of `size` is not 2n or 2n - 1.
     """
 
     features: int
@@ -124,7 +143,8 @@ class TransposedConvolution(nn.Module):
     precision: str = "float32"
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Float[Array, "B h w I"]) -> Float[Array, "B H W O"]:
+        """Return the transposed convolution of x."""
         dtype, precision = PRECISIONS[self.precision]
         output_padding = [out - (2 * n - 1) for out, n in zip(self.size, x.shape[1:3], strict=True)]
         if not set(output_padding) <= {0, 1}:
@@ -136,8 +156,11 @@ class TransposedConvolution(nn.Module):
         return y + normalisation.along_channels(bias.astype(dtype), y.ndim)
 
 
-def normalise_and_activate(x: jax.Array, style: Style) -> jax.Array:
-    """Apply the style's norm, as the submodule "norm" of the block that calls this, and its activation."""
+def normalise_and_activate(x: Float[Array, "*N C"], style: Style) -> Float[Array, "*N C"]:
+    """Return x after the style's norm and activation.
+
+    The function must be called in the `__call__` of a block, of which the norm becomes the submodule "norm".
+    """
     if style.norm == "batch":
         x = normalisation.BatchNorm(style.training, axis_name=style.axis_name, name="norm")(x)
     elif style.norm == "group":

@@ -1,17 +1,21 @@
-"""Networks of one's own: how a plain linen module is called, whatever it calls its training mode."""
+"""The call of a user's own network, which is any linen module.
+
+Linen modules have different names for the argument that switches training mode. `vae.VAE` calls a user's encoder and
+decoder through this file; the project's own towers take the mode from their style.
+"""
 
 import inspect
 from typing import Any
 
-import jax
 from flax import linen as nn
+from jaxtyping import Array, Float
 
-# What a module's call may name its mode, and the argument's value in training.
+# The usual names of the argument that sets the mode, and the value of each argument in training.
 MODE_ARGUMENTS = {"training": True, "train": True, "is_training": True, "deterministic": False}
 
 
-def call(module: nn.Module, x: jax.Array, *, training: bool) -> Any:
-    """Return module(x), told whether this is training if the module's `__call__` has an argument of that kind."""
+def call(module: nn.Module, x: Float[Array, "B ..."], *, training: bool) -> Any:
+    """Return module(x), with the mode as an argument if the module's `__call__` has an argument of MODE_ARGUMENTS."""
     parameters = inspect.signature(type(module).__call__).parameters
     mode = {name: value == training for name, value in MODE_ARGUMENTS.items() if name in parameters}
     return module(x, **mode)

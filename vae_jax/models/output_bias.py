@@ -1,4 +1,7 @@
-"""Where a decoder's output starts: at the mean image, instead of half grey."""
+"""The initial bias of a decoder's output, with which the first predictions are the mean image.
+
+Without it the first predictions are grey. `training.setup` calls the function for a fresh model.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,11 +9,14 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-MEAN_RANGE = (0.001, 0.999)  # of a pixel, so that its logit is finite
+MEAN_RANGE = (0.001, 0.999)  # the mean of a pixel is clipped to this range, so that its logit is finite
 
 
 def set_output_bias(model: Any, variables: Mapping[str, Any], images: np.ndarray) -> Mapping[str, Any]:
-    """Set the bias of a Bernoulli perceptron's output to the logit of the mean image; leave other models as they are.
+    """Return the variables with the decoder's output bias set to the logit of the mean image.
+
+    The bias is set for a Bernoulli likelihood with a perceptron's decoder. The variables of every other model are
+    returned unchanged.
 
     Args:
         model: any model.

@@ -1,4 +1,7 @@
-"""What a model is made of, as text."""
+"""The table of a model's layers and parameters, as text.
+
+Training prints the table when it starts, and the report shows the number of parameters.
+"""
 
 import math
 from collections.abc import Mapping
@@ -8,12 +11,12 @@ import jax
 
 
 def num_values(tree: Any) -> int:
-    """Return the number of scalars in a tree of arrays or shapes."""
+    """Return the number of scalars in a tree of arrays, or of shapes from `jax.eval_shape`."""
     return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(tree))
 
 
 def parameter_table(variables: Mapping[str, Any]) -> str:
-    """Return an aligned table: a line for each layer (path, shapes, parameters), then the totals.
+    """Return a table with a line for each layer (path, shapes, number of parameters) and with the totals.
 
     Args:
         variables: {"params": ..., "batch_stats": ...} of arrays, or of shapes from `jax.eval_shape`.

@@ -1,7 +1,8 @@
-"""The table of towers: for each name the encoder's tower, the decoder's, and the linear layer of heads beside them.
+"""The table of towers, by the names that `config.model.tower` takes.
 
-A tower is a plain linen module: images [B, H, W, C] -> features [B, ...] in the encoder, latents z -> the likelihood's
-raw parameters [B, H, W, channels] in the decoder. A new tower is one line here.
+A tower is a linen module. An encoder's tower maps images [B, H, W, C] to features [B, ...]. A decoder's tower maps
+latents to the likelihood's raw parameters [B, H, W, channels]. The modules are in `encoder`, `decoder` and `mlp`; a new
+kind of network is one line in the table, which `vae.VAE` reads.
 """
 
 import functools
@@ -16,16 +17,17 @@ from vae_jax.models.encoder import ConvEncoder
 
 
 class Tower(NamedTuple):
-    """How a kind of network is made.
+    """The functions that make the modules of one kind of network.
 
     Attributes:
-        encoder: (hidden_dims, style) -> a module, images -> features.
-        decoder: (image_size, channels, hidden_dims, style) -> a module, z -> [B, *image_size, channels].
-        linear: (style) -> what makes the linear layers of a head: (features, name=...) -> a module.
+        encoder: (hidden_dims, style) -> the encoder's tower, a module from images to features.
+        decoder: (image_size, channels, hidden_dims, style) -> the decoder's tower, a module from z [B, D] to
+            [B, *image_size, channels].
+        linear: style -> a function (features, name=...) that makes a linear layer of a head.
     """
 
     encoder: Callable[[tuple[int, ...], layers.Style], nn.Module]
-    decoder: Callable[[tuple[int, int], int, tuple[int, ...], layers.Style], nn.Module]
+    decoder: Callable[..., nn.Module]
     linear: Callable[[layers.Style], Callable[..., nn.Module]]
 
 

@@ -1,4 +1,8 @@
-"""The VAE: an encoder's tower with a head, a decoder's tower, a prior, and what the likelihood asks. It draws no noise."""
+"""The VAE, which joins an encoder's tower, a head, a decoder's tower, a likelihood and a prior.
+
+The module offers `encode`, `decode` and `prior`, and draws no noise: `distributions.draw` does. `config.build` makes a
+VAE from a configuration, and `binding` turns calls of it into pure functions.
+"""
 
 import math
 import operator
@@ -9,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
+from jaxtyping import Array, Float
 
 from vae_jax import errors
 from vae_jax.distributions import LIKELIHOODS, Gaussian
@@ -23,34 +28,35 @@ OUTPUT_ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
 
 
 class VAE(nn.Module):
-    """A VAE for images of any size; the defaults are PyTorch-VAE's layers.
+    """A VAE for images of any size, whose default layers are those of PyTorch-VAE.
 
     Attributes:
         image_shape: (H, W, C) of the images.
         latent_dim: D, the number of latents.
-        hidden_dims: of the towers: channels of each level, each half as high and wide as the one before (rounding up);
-            for `mlp` the widths of its layers.
-        likelihood: a key of `distributions.LIKELIHOODS`; settles the decoder's channels and activation.
-        data_range: the pixels' range, (0, 1) or (-1, 1).
-        output_activation: None follows from `likelihood` and `data_range`; "identity", "sigmoid" or "tanh"
-            overrides it, for imported weights that were trained with another one.
+        hidden_dims: channels of each level of a convolutional tower, where each level halves height and width, rounding
+            up; or widths of the layers of a perceptron.
+        likelihood: a key of `distributions.LIKELIHOODS`, which determines the decoder's channels and output activation.
+        data_range: the range of the pixels, (0, 1) or (-1, 1).
+        output_activation: None for the activation of the likelihood; "identity", "sigmoid" or "tanh" for imported
+            weights that were trained with another activation.
         norm: "batch", "group" or "none".
         activation: a key of `layers.ACTIVATIONS`.
-        precision: "float32", "tf32" or "bfloat16": what the layers compute in. Parameters, statistics, posterior
-            and prediction are float32 in all.
-        tower: a key of `towers.TOWERS`: the networks, where no others are given.
-        encoder: a linen module of one's own in the tower's place: images [B, H, W, C] -> features [B, ...].
-        decoder: likewise: z [B, D] -> [B, H, W, channels], the likelihood's raw parameters.
-        latents: a key of `heads.HEADS`, or a linen module: features -> a distribution.
+        precision: "float32", "tf32" or "bfloat16", in which the layers compute. Parameters, statistics, posterior and
+            prediction are float32 for every precision.
+        tower: a key of `towers.TOWERS`, the kind of the networks that are not given as modules.
+        encoder: a linen module from images [B, H, W, C] to features [B, ...], in place of the tower.
+        decoder: a linen module from z [B, D] to the likelihood's raw parameters [B, H, W, channels], in place of the
+            tower.
+        latents: a key of `heads.HEADS`, or a linen module from features to a distribution.
         prior_std: the standard deviation of the prior N(0, prior_std^2 I).
-        critic: a network z [B, D] -> logits [B, 2], which `factor_loss` asks for; a player of its own.
-        binarize, dequantize: how the images are prepared, see `data.batches.prepare`: a model trained on binary images
-            encodes binary images.
-        training: normalise by the batch's statistics; switch with `model.clone(training=True)`.
+        critic: a linen module from z [B, D] to logits [B, 2], which `factor_loss` needs. It is a player of its own.
+        binarize, dequantize: how images are prepared, see `data.batches.prepare`. Every function that encodes images
+            prepares them as training did.
+        training: whether BatchNorm uses the batch's statistics; set it with `model.clone(training=True)`.
         axis_name: the mapped axis (pmap) over which BatchNorm's statistics are taken as well.
 
     Raises:
-        errors.UserError: values that cannot work, or not together.
+        errors.UserError: a value is impossible, or does not fit another value.
     """
 
     image_shape: tuple[int, int, int]
@@ -78,12 +84,13 @@ class VAE(nn.Module):
         self.hidden_dims = _positive_integers("hidden_dims", self.hidden_dims)
         if not isinstance(self.latent_dim, int | np.integer) or self.latent_dim < 1:
             raise errors.UserError(f"latent_dim must be a positive integer, not {self.latent_dim!r}")
-        self.data_range = tuple(float(bound) for bound in self.data_range)
+        low, high = self.data_range
+        self.data_range = (float(low), float(high))
         _validate(self)
         super().__post_init__()
 
     def setup(self):
-        """Make the networks, and the likelihood's own parameters."""
+        """Make the networks and the likelihood's own parameters."""
         likelihood = LIKELIHOODS[self.likelihood]
         style = layers.Style(self.norm, self.activation, self.precision, self.training, self.axis_name)
         tower = towers.TOWERS[self.tower]
@@ -103,25 +110,25 @@ class VAE(nn.Module):
 
     @property
     def players(self) -> dict[str, tuple[str, ...]]:
-        """Return the top-level groups of parameters that each player of an objective owns."""
+        """Return the top-level groups of parameters of each player, by the player's name."""
         head = () if self.encoder is None else ("head",) if isinstance(self.latents, str) else ("latents",)
         vae = ("encoder", *head, "decoder", *LIKELIHOODS[self.likelihood].parameters)
         return {"vae": vae} if self.critic is None else {"vae": vae, "critic": ("critic",)}
 
-    def __call__(self, x: jax.Array) -> Any:
-        """Return the prediction from the posterior's mode; touches every parameter, which is what `init` needs."""
+    def __call__(self, x: Float[Array, "B H W C"]) -> Any:
+        """Return the prediction from the posterior's mode, with a use of every parameter, as `init` needs."""
         z = self.encode(x).mode()
         if self.critic is not None and self.is_initializing():
             self.discriminate(z)
         return self.decode(z)
 
-    def discriminate(self, z: jax.Array) -> jax.Array:
+    def discriminate(self, z: Float[Array, "B D"]) -> Float[Array, "B 2"]:
         """Return the critic's logits [B, 2] of codes z [B, D]."""
         assert self.critic is not None, "this model has no critic"
         return self.critic(z)
 
-    def encode(self, x: jax.Array) -> Any:
-        """Return q(z|x) of images x [B, H, W, C].
+    def encode(self, x: Float[Array, "B H W C"]) -> Any:
+        """Return q(z|x), the distribution of the latents of images x [B, H, W, C].
 
         Raises:
             ValueError: x is not [B, *image_shape].
@@ -134,11 +141,14 @@ class VAE(nn.Module):
         return (self.head if isinstance(self.latents, str) else self.latents)(features)
 
     def decode(self, z: Any) -> Any:
-        """Return what the likelihood takes as `pred` (an array or a tree, float32) for latents z [B, D].
+        """Return the prediction `pred` that the likelihood takes, an array or a tree in float32.
+
+        Args:
+            z: latents, [B, D].
 
         Raises:
             ValueError: z is not [B, latent_dim].
-            errors.UserError: a decoder of one's own gives another shape than the likelihood needs.
+            errors.UserError: the user's decoder returns another shape than the likelihood needs.
         """
         if z.ndim != 2 or z.shape[1] != self.latent_dim:
             raise ValueError(f"decode takes latents [B, {self.latent_dim}], not an array of shape {z.shape}")
@@ -165,12 +175,12 @@ class VAE(nn.Module):
         return Gaussian(mean, jnp.full_like(mean, 2.0 * math.log(self.prior_std)))
 
     @nn.nowrap
-    def picture(self, pred: Any) -> jax.Array:
-        """Return the mean of the likelihood at `pred` as images [..., H, W, C] in `data_range`."""
+    def picture(self, pred: Any) -> Float[Array, "*N H W C"]:
+        """Return the mean of p(x|z) for a prediction as images [..., H, W, C] in `data_range`."""
         return LIKELIHOODS[self.likelihood].mean(pred, self.data_range)
 
 
-def _positive_integers(name: str, values: Any) -> tuple[int, ...]:
+def _positive_integers(name: str, values: Any) -> Any:
     try:
         integers = tuple(operator.index(value) for value in values)
     except TypeError:

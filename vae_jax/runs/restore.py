@@ -1,12 +1,12 @@
 """A trained model restored from its run's directory, for inference. Training resumes by `checkpoint` instead."""
 
 import functools
-import numbers
 import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 
 from vae_jax import errors, models
 from vae_jax.config import Config, build, rules, serialization
@@ -52,7 +52,7 @@ def _checkpoint_name(which: str | int) -> str:
     Raises:
         errors.OutOfRange: `which` is none of these.
     """
-    if isinstance(which, numbers.Integral) and not isinstance(which, bool) and which >= 0:
+    if isinstance(which, int | np.integer) and not isinstance(which, bool) and int(which) >= 0:
         return str(int(which))
     if isinstance(which, str) and (which in ("latest", "best") or which.isdecimal()):
         return which

@@ -1,4 +1,7 @@
-"""Where a call's images come from: gathered on the device, or on the host ahead of time. The same numbers."""
+"""The images of each training call, gathered on the device, or on the host ahead of time.
+
+Both ways give the same images. `loop` iterates over the calls; which images a batch has is decided in `data.batches`.
+"""
 
 import contextlib
 import functools
@@ -12,16 +15,22 @@ import numpy as np
 from vae_jax import devices
 from vae_jax.data import batches
 
-DEVICE_SHARE = 0.25  # of a device's memory that resident images may take
-LOOKAHEAD = 4  # calls gathered ahead of time when streaming
+DEVICE_SHARE = 0.25  # share of a device's memory that resident images may take
+LOOKAHEAD = 4  # number of calls that are gathered ahead of time on the host
 
 Raw = dict[str, jax.Array]  # {"image": uint8 [S, B, H, W, C]}
 
 
 def call_lengths(step: int, num_steps: int, steps_per_call: int) -> Iterator[tuple[int, int]]:
-    """Yield (first step, number of steps) of each call: whole calls at multiples, single steps elsewhere.
+    """Yield the first step and the number of steps of each call.
 
-    A function of the steps alone, so that a resumed run makes the same calls as an uninterrupted one.
+    A call has `steps_per_call` steps if it begins at a multiple of this number and does not pass the end, and one step
+    otherwise. The calls depend on the steps only, so that a resumed run makes the same calls as an uninterrupted run.
+
+    Args:
+        step: the first step.
+        num_steps: the step at which training ends.
+        steps_per_call: steps in a whole call.
     """
     while step < num_steps:
         whole = step % steps_per_call == 0 and step + steps_per_call <= num_steps
@@ -33,7 +42,7 @@ def call_lengths(step: int, num_steps: int, steps_per_call: int) -> Iterator[tup
 def fits_device(images: np.ndarray) -> bool:
     """Return whether the images take no more than DEVICE_SHARE of the memory of one device."""
     limit = (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit")
-    if limit is None:  # a CPU device: it shares the machine's memory
+    if limit is None:  # a CPU device has the machine's memory
         limit = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return images.nbytes <= DEVICE_SHARE * limit
 
@@ -42,9 +51,14 @@ def fits_device(images: np.ndarray) -> bool:
 def open_feed(
     config: Any, images: np.ndarray, sharding: Any, first_step: int, num_steps: int
 ) -> Iterator[Iterator[tuple[int, int, Callable[[], Raw]]]]:
-    """Yield an iterator over (step, count, raw): raw() gives the uint8 batches of the call's steps.
+    """Yield an iterator over (step, count, raw), where raw() returns the uint8 batches of the steps of a call.
 
-    Of `config` are read `seed`, `steps_per_call`, `data.batch_size` and `data.placement`.
+    Args:
+        config: a configuration, of which `seed`, `steps_per_call`, `data.batch_size` and `data.placement` are used.
+        images: the training images, uint8 [N, H, W, C].
+        sharding: how the batches of a call are divided among the devices.
+        first_step: the first step.
+        num_steps: the step at which training ends.
     """
     seed, batch_size = config.seed, config.data.batch_size
     calls = call_lengths(first_step, num_steps, config.steps_per_call)
@@ -72,7 +86,12 @@ def open_feed(
 
 
 def own_rows(sharding: Any, shape: tuple[int, int]) -> np.ndarray:
-    """Return the positions in a batch that this process's devices hold; `shape` is [S, B], int [B of them]."""
+    """Return the positions in a batch that the devices of this process hold.
+
+    Args:
+        sharding: how the batches of a call are divided among the devices.
+        shape: (S, B), steps of a call and images of a batch.
+    """
     positions = np.arange(shape[1])
     slices = sharding.addressable_devices_indices_map(shape).values()
     return np.unique(np.concatenate([positions[index[1]] for index in slices]))

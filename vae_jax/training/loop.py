@@ -1,8 +1,13 @@
-"""Train from a configuration and a directory: step, log, evaluate, picture, checkpoint."""
+"""The training loop: steps, metrics, evaluations, pictures and checkpoints, from a configuration into a directory.
+
+`train` is the function that users and the command line call. A run is put together in `setup`; a single step is in
+`train_step`.
+"""
 
 import contextlib
 import functools
 import os
+import signal
 import time
 from collections.abc import Callable
 from typing import Any
@@ -17,8 +22,8 @@ from vae_jax.evaluation import elbo
 from vae_jax.runs import checkpoint, orbax_noise, workdir
 from vae_jax.training import feed, interrupts, optimizers, run_data, saves, setup, sheets, train_state
 
-RUN_AHEAD = 2  # calls dispatched before the loop looks at a result
-RUN_AHEAD_OF_SAVE = 64  # the same while a checkpoint is written, which looking would wait for
+RUN_AHEAD = 2  # number of calls that are dispatched before the loop waits for a result
+RUN_AHEAD_OF_SAVE = 64  # the number while a checkpoint is written, because waiting for a result also waits for the save
 
 
 def train(
@@ -34,24 +39,28 @@ def train(
     accept_new_data: bool = False,
     began: float | None = None,
 ) -> train_state.TrainState:
-    """Train, or go on training, in a directory; return the final state.
+    """Train a model in a directory, or continue a run that is already there, and return the final state.
 
     Args:
-        config: a whole configuration, as from `configs/*.py`.
-        workdir_path: where everything is written; a run already there is resumed.
+        config: a whole configuration, such as the files in `configs` return.
+        workdir_path: the directory of the run, in which all files are written.
         objective: (vae, batch, key, step) -> (loss, metrics), in place of `config.objective`.
-        images: uint8 [N, H, W, C] in place of `config.data`'s; `config.data.valid_fraction` of them is held out.
-        labels: int [N] or [N, A] of the images, where they have such.
+        images: uint8 [N, H, W, C] in place of the data of `config.data`; `config.data.valid_fraction` is held out.
+        labels: int [N] or [N, A], labels of the images.
         model: a `models.VAE` or another module with `encode` and `decode`, in place of `config.model`.
         on_metrics: called with (step, split, metrics) whenever metrics are written; split is "train" or "eval".
-        init_from: another run's directory, whose weights a new run starts from.
-        accept_new_data: go on with a run whose data have changed; no image that was held out is trained on.
-        began: on the clock of `time.monotonic`, what the time of the first step is counted from; None is this call.
+        init_from: the directory of another run, whose weights a new run starts from.
+        accept_new_data: whether a run continues if its data have changed; no image that was held out is trained on.
+        began: the start of the program on the clock of `time.monotonic`, for the printed time to the first step; None
+            is the start of this call.
+
+    Returns:
+        The state after the last step.
 
     Raises:
-        errors.UserError: a configuration, data set, directory or checkpoint that cannot be.
-        errors.Diverged: a loss that is not finite, under `config.on_nonfinite`.
-        errors.Interrupted: SIGINT or SIGTERM; the state is checkpointed.
+        errors.UserError: the configuration, the data set, the directory or a checkpoint cannot be used.
+        errors.Diverged: a loss or a gradient is not finite, under `config.on_nonfinite`.
+        errors.Interrupted: the process received SIGINT or SIGTERM; the state is checkpointed.
     """
     began = time.monotonic() if began is None else began
     config = config.copy_and_resolve_references().lock()
@@ -149,32 +158,33 @@ def _loop(
         sheets.animate(run)
     if stopping:
         run.progress.say(f"stopped at step {step}, checkpointed; the same command goes on from there")
-        raise errors.Interrupted(interrupt.signal)
+        raise errors.Interrupted(interrupt.signal or signal.SIGTERM)
     run.progress.say(f"finished {step} steps; checkpoints, pictures and metrics are in {run.path}")
     return run.runner.plain(state)
 
 
 class _Window:
-    """Metrics of the calls since the last log, left on the device until they are asked for."""
+    """The metrics of the calls since the last log, which stay on the device until the loop waits for them."""
 
     def __init__(self, run: setup.Run, saving: saves.Saves):
         self._run, self._saving = run, saving
-        self._pending: list[tuple[int, Any]] = []  # dispatched, not yet looked at
+        self._pending: list[tuple[int, Any]] = []  # dispatched calls, for which the loop has not waited
         self._done: list[Any] = []
         self._skips = 0
 
     def add(self, start: int, metrics: Any) -> None:
+        """Add the metrics of a call that begins at the step `start`."""
         self._pending.append((start, metrics))
         while len(self._pending) > (RUN_AHEAD_OF_SAVE if self._saving.goes_on() else RUN_AHEAD):
             self._look()
 
     def check(self) -> None:
-        """Wait for every call so far, and make sure that it was finite."""
+        """Wait for all calls so far, and raise errors.Diverged if one was not finite."""
         while self._pending:
             self._look()
 
     def log(self, step: int) -> None:
-        """Write the mean over the window."""
+        """Write the means of the metrics since the last log."""
         self.check()
         means = {name: float(np.mean(np.concatenate([m[name] for m in self._done]))) for name in self._done[0]}
         means["skipped"] = sum(float(np.sum(~m["finite"])) for m in self._done)
@@ -211,6 +221,7 @@ def _divergence(run: setup.Run, step: int, metrics: Any, offset: int) -> str:
 
 def _evaluate(run: setup.Run, state: train_state.TrainState, step: int) -> float:
     variables = train_state.inference_variables(state)
+    assert run.dataset.valid is not None, "the loop evaluates runs with a validation split alone"
     images = run.dataset.valid["image"]
     put = functools.partial(devices.put_batch, mesh=run.mesh)
     metrics = elbo.evaluate(run.eval_step, variables, images, run.config.data.batch_size, run.keys["eval"], step, put)

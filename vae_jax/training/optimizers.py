@@ -1,4 +1,9 @@
-"""Config to learning-rate schedule and gradient transformation."""
+"""The learning-rate schedule and the gradient transformation of a run, from its configuration.
+
+`parts` calls the functions, and `loop` prints the line of `describe_jump`. The transformations are optax's.
+"""
+
+from typing import Any
 
 import jax.numpy as jnp
 import optax
@@ -8,16 +13,21 @@ from vae_jax.config import Config, build
 
 Players = dict[str, tuple[str, ...]]
 
-NUM_STAGES = 8
+NUM_STAGES = 8  # of the schedule "stages"
 
 
 def make_schedule(config: Config, steps_per_epoch: float, num_steps: int) -> optax.Schedule:
-    """Build step -> learning rate: a linear warm-up from 0 times the schedule."""
+    """Return the function from the step to the learning rate: a linear warm-up from 0 times the schedule.
+
+    Args:
+        config: a whole configuration.
+        steps_per_epoch: steps of an epoch, not rounded.
+        num_steps: steps of the run.
+    """
     section = config.optimizer
     if section.schedule == "exponential":
-        schedule = optax.exponential_decay(
-            section.learning_rate, steps_per_epoch, section.decay_per_epoch, staircase=True
-        )
+        epoch: Any = steps_per_epoch  # optax divides by the number of steps, which need not be whole
+        schedule = optax.exponential_decay(section.learning_rate, epoch, section.decay_per_epoch, staircase=True)
     elif section.schedule == "cosine":
         schedule = optax.cosine_decay_schedule(section.learning_rate, max(num_steps, 1))
     elif section.schedule == "stages":
@@ -30,25 +40,28 @@ def make_schedule(config: Config, steps_per_epoch: float, num_steps: int) -> opt
 
 
 def _stages(learning_rate: float, steps_per_epoch: float) -> optax.Schedule:
-    """Stage i = 0, ..., 7 lasts 3^i epochs at learning_rate 10^(-i / 7): 3,280 epochs; the last rate stays.
+    """Return the schedule of the IWAE paper: stage i = 0, ..., 7 has 3^i epochs at learning_rate * 10^(-i / 7).
 
-    Reference: Burda et al., 2016, arXiv 1509.00519, section 5.1.
+    The stages have 3,280 epochs together; the last rate stays after them.
+
+    References:
+        Burda et al., 2016, arXiv 1509.00519, section 5.1.
     """
     ends = [round(steps_per_epoch * (3**i - 1) / 2) for i in range(1, NUM_STAGES)]
-    return optax.piecewise_constant_schedule(learning_rate, dict.fromkeys(ends, 10.0 ** (-1 / (NUM_STAGES - 1))))
+    return optax.piecewise_constant_schedule(learning_rate, {end: 10.0 ** (-1 / (NUM_STAGES - 1)) for end in ends})
 
 
 def describe_jump(stored: Config, asked: Config, step: int, num_data: int) -> str | None:
-    """Return a line that says how the learning rate jumps where a run goes on with another length, or None.
+    """Return a line about the jump of the learning rate when a run continues with another length, or None.
 
-    A schedule that follows the run's length has another rate at the same step if the run is extended: a cosine that
-    has come down to 0 is halfway up again when the run becomes twice as long.
+    A schedule that depends on the run's length has another rate at the same step if the run is extended. A cosine that
+    has reached 0 is at half of the largest rate again when the run becomes twice as long.
 
     Args:
         stored: the configuration that the run was trained with so far.
-        asked: the configuration that the run goes on with.
+        asked: the configuration with which the run continues.
         step: steps taken so far.
-        num_data: N of the training split.
+        num_data: N, images in the training split.
 
     Returns:
         None where the rate of the last step taken differs by less than 1 % of the largest rate.
@@ -69,12 +82,17 @@ def describe_jump(stored: Config, asked: Config, step: int, num_data: int) -> st
 
 
 def make_optimizer(config: Config, schedule: optax.Schedule, players: Players) -> optax.GradientTransformation:
-    """Build the gradient transformation of all parameters: clipping first, where asked for, and each player's own.
+    """Return the gradient transformation of all parameters, with one optimiser for each player.
+
+    The vae's gradients are clipped first if `config.optimizer.clip_norm` is set.
 
     Args:
-        config: a whole configuration; `config.optimizer` is the vae's, and its section `critic` the critic's.
+        config: a whole configuration. `config.optimizer` is for the vae, and its section `critic` for the critic.
         schedule: the vae's learning rate.
         players: the groups of parameters that each player owns, see `train_step.players_of`.
+
+    Raises:
+        errors.UserError: a weight decay is set for an optimiser without one.
     """
     section = config.optimizer
     if section.weight_decay and section.name != "adamw":

@@ -1,4 +1,7 @@
-"""The parts of a run, each built from the configuration: model, objectives, optimiser, compiled call, keys, state."""
+"""The parts of a run that are built from its configuration: model, objectives, optimiser, compiled call, keys, state.
+
+`setup.open_run` puts the parts together. The models and objectives themselves are built in `config.build`.
+"""
 
 import functools
 from collections.abc import Callable
@@ -18,7 +21,15 @@ from vae_jax.training import optimizers, train_state, train_step
 
 
 class Parts(NamedTuple):
-    """What a run computes: built from the configuration, or given from Python in its place."""
+    """The model, the objectives and the optimiser of a run.
+
+    Attributes:
+        model: the module.
+        objective: (vae, batch, key, step) -> (loss, metrics), which is trained.
+        eval_objective: the objective that evaluation during training computes.
+        schedule: step -> learning rate.
+        tx: the gradient transformation of all parameters.
+    """
 
     model: Any
     objective: objectives.Objective
@@ -28,13 +39,13 @@ class Parts(NamedTuple):
 
 
 def make_parts(config: Config, num_data: int, objective: objectives.Objective | None, model: Any) -> Parts:
-    """Build the model, the objectives and the optimiser of a run.
+    """Return the model, the objectives and the optimiser of a run.
 
     Args:
         config: the resolved configuration.
-        num_data: N of the training split.
-        objective: in place of `config.objective`, or None.
-        model: in place of `config.model`, or None; prepared images are the configuration's all the same.
+        num_data: N, images in the training split.
+        objective: an objective in place of `config.objective`, or None.
+        model: a module in place of `config.model`, or None. Images are prepared as the configuration says.
     """
     if model is None:
         model = build.make_model(config)
@@ -54,7 +65,7 @@ def make_parts(config: Config, num_data: int, objective: objectives.Objective | 
 
 
 def make_runner(config: Config, mesh: Any, parts: Parts) -> Runner:
-    """Build the compiled training call on the run's devices, under `config.parallel`."""
+    """Return the compiled training call on the run's devices, by jit or by pmap as `config.parallel` says."""
     prepare = batches.make_prepare(parts.model, flip=config.data.flip)
     make_step = functools.partial(
         train_step.make_train_step, tx=parts.tx, learning_rate=parts.schedule, ema_decay=config.ema_decay
@@ -67,24 +78,24 @@ def make_runner(config: Config, mesh: Any, parts: Parts) -> Runner:
 
 
 def make_keys(seed: int) -> dict[str, jax.Array]:
-    """Return the key of each of a run's consumers of noise: "init", "loop", "eval", "pictures"."""
+    """Return the keys of a run by their use: "init", "loop", "eval" and "pictures"."""
     root = jax.random.key(seed)
     return {name: fold_in_name(root, name) for name in ("init", "loop", "eval", "pictures")}
 
 
 def open_state(
     config: Config, parts: Parts, variables: Any, key: jax.Array, mesh: Any, manager: Any, say: Callable[[str], None]
-) -> train_state.TrainState | None:
-    """Return the state of step 0 for the variables, or of the newest checkpoint where there is one.
+) -> train_state.TrainState:
+    """Return the state of the newest checkpoint, or the state of step 0 if there is no checkpoint.
 
     Args:
         config: the resolved configuration.
-        parts: of the run.
-        variables: the model's, fresh or another run's.
-        key: the loop's.
+        parts: the parts of the run.
+        variables: the variables of step 0, which are fresh or another run's.
+        key: the key of the loop.
         mesh: the devices to replicate the state on.
-        manager: of the run's checkpoints.
-        say: called with a line about each damaged checkpoint that was passed over.
+        manager: the manager of the run's checkpoints.
+        say: called with a line about each damaged checkpoint that is skipped.
     """
     create = functools.partial(train_state.create_state, tx=parts.tx, ema=config.ema_decay > 0)
     state = jax.jit(create)(variables, key=key)  # one program, not one for each shape of its zeros

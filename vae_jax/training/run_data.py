@@ -1,4 +1,4 @@
-"""The data of a run: loaded or given, and held against what the run was trained on so far.
+"""The data of a run, which are loaded or given, and compared with the data that the run was trained on so far.
 
 WORKDIR/data_fingerprint.npz identifies the images of each split and names the classes; WORKDIR/held_out.txt lists the
 images that are not trained on. Both are written when a run starts.
@@ -17,7 +17,13 @@ from vae_jax.runs import workdir
 
 
 def load(config: Config, images: np.ndarray | None, labels: np.ndarray | None) -> Dataset:
-    """Return the data set of a configuration, or of arrays that were given in its place."""
+    """Return the data set of a configuration, or of arrays in its place.
+
+    Args:
+        config: a whole configuration.
+        images: uint8 [N, H, W, C], or None.
+        labels: int [N] or [N, A] of the images, or None.
+    """
     with processes.leader_first("data"):
         if images is None:
             return sources.load(config.data)
@@ -27,13 +33,13 @@ def load(config: Config, images: np.ndarray | None, labels: np.ndarray | None) -
 def as_before(
     dataset: Dataset, path: pathlib.Path, *, begun: bool, accept_new_data: bool, say: Callable[[str], None]
 ) -> Dataset:
-    """Return the data with which the run in a directory goes on, and keep what identifies these data.
+    """Return the data with which a run continues, and write a fingerprint of these data into its directory.
 
     Args:
-        dataset: the data as they are found now.
+        dataset: the present data.
         path: the run's directory.
-        begun: whether the run has a checkpoint to go on from.
-        accept_new_data: whether other data than before are accepted; an image stays in the split that it was in.
+        begun: whether the run has a checkpoint.
+        accept_new_data: whether other data than before are accepted. An image stays in the split that it was in.
         say: called with a line for each change.
 
     Raises:

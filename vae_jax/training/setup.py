@@ -1,4 +1,7 @@
-"""What a run is made of, built once from a configuration, a data set and what the directory holds already."""
+"""The start of a run: checks of its directory, its configuration completed from the data, and all parts put together.
+
+`loop` calls the functions in this order. The parts are built in `parts`; nothing here trains.
+"""
 
 import math
 import os
@@ -18,14 +21,14 @@ from vae_jax.devices.runner import Runner
 from vae_jax.evaluation import elbo
 from vae_jax.losses.objectives import Objective
 from vae_jax.runs import checkpoint, integrity, metric_writer, progress_line, workdir
-from vae_jax.training import optimizers, train_state
+from vae_jax.training import train_state
 from vae_jax.training.parts import make_keys, make_parts, make_runner, open_state
 
 OnMetrics = Callable[[int, str, dict[str, float]], None]
 
 
 class Run(NamedTuple):
-    """What a run is made of, built once."""
+    """Everything that the loop needs of a run except its state."""
 
     config: Config
     path: pathlib.Path
@@ -43,16 +46,23 @@ class Run(NamedTuple):
 
 
 def has_checkpoint(path: pathlib.Path) -> bool:
-    """Return whether there is a checkpoint in the directory that a run goes on from."""
+    """Return whether the directory of a run has a checkpoint."""
     directory = path / "checkpoints"
     return directory.is_dir() and any(saved.name.isdigit() for saved in directory.iterdir())
 
 
 def check_same_run(stored: Config, asked: Config, path: pathlib.Path) -> None:
-    """Refuse a configuration other than the directory's, by its fields, once there is a checkpoint to go on from.
+    """Check that a configuration does not contradict that of the run in a directory.
+
+    A directory without a checkpoint accepts every configuration.
+
+    Args:
+        stored: the configuration in the directory.
+        asked: the configuration that the user asks for.
+        path: the run's directory.
 
     Raises:
-        errors.UserError: names the fields.
+        errors.UserError: the configurations differ; the message names the fields.
     """
     if not has_checkpoint(path):
         return
@@ -70,7 +80,11 @@ def check_same_run(stored: Config, asked: Config, path: pathlib.Path) -> None:
 
 
 def resolve(config: Config, dataset: Dataset) -> Config:
-    """Fill in what follows from the data, so that the saved configuration describes the model alone."""
+    """Return the configuration with the values that follow from the data, so that it describes the model completely.
+
+    Raises:
+        errors.UserError: the shape of the images or the number of images does not fit the configuration.
+    """
     config = serialization.from_json(serialization.to_json(config))
     shape = tuple(int(size) for size in dataset.train["image"].shape[1:])
     number = len(dataset.train["image"])
@@ -103,7 +117,23 @@ def open_run(
     init_from: Any = None,
     on_metrics: OnMetrics | None = None,
 ) -> tuple[Run, train_state.TrainState]:
-    """Return a run and its state: the newest checkpoint's, another run's weights, or fresh ones; say which."""
+    """Return a run and its state, and print what the run consists of.
+
+    The state is that of the newest checkpoint. Without a checkpoint, the weights are those of `init_from`, or fresh.
+
+    Args:
+        config: the resolved configuration.
+        path: the run's directory.
+        dataset: the data of the run.
+        mesh: the devices of the run.
+        objective: an objective in place of `config.objective`, or None.
+        model: a module in place of `config.model`, or None.
+        init_from: the directory of another run, or None.
+        on_metrics: called with (step, split, metrics), or None.
+
+    Raises:
+        errors.UserError: the run is past the number of steps asked for.
+    """
     number = len(dataset.train["image"])
     num_steps, steps_per_epoch = build.count_steps(config, number), number / config.data.batch_size
     parts = make_parts(config, number, objective, model)
@@ -127,9 +157,6 @@ def open_run(
     step = int(state.step)
     if begun:
         progress.say(f"resuming {path} at step {step}")
-        jump = optimizers.describe_jump(workdir.read_config(path) or config, config, step, number)
-        if jump is not None:
-            progress.say(jump)
     if step > num_steps:
         raise errors.UserError(
             f"{path} is at step {step}, past the {num_steps} asked for; ask for more, or use another --workdir"
@@ -153,14 +180,21 @@ def open_run(
 
 
 def write_metrics(run: Run, step: int, split: str, metrics: dict[str, float]) -> None:
-    """Write metrics to the run's files, and hand them to the caller's `on_metrics`."""
+    """Write metrics to the run's files, and call `on_metrics` with them."""
     tolerantly(run, "metrics", run.writer.write_scalars, step, split, metrics)
     if run.on_metrics is not None:
         run.on_metrics(step, split, metrics)
 
 
 def tolerantly(run: Run, what: str, write: Callable[..., None], *arguments: Any) -> None:
-    """Write what training can do without: a full disk is told, and training goes on."""
+    """Call a function that writes a file which training does not need; print a line if the disk is full, and go on.
+
+    Args:
+        run: the run.
+        what: the name of the file's content, for the line.
+        write: the function.
+        arguments: its arguments.
+    """
     try:
         write(*arguments)
     except OSError as error:
@@ -168,7 +202,7 @@ def tolerantly(run: Run, what: str, write: Callable[..., None], *arguments: Any)
 
 
 def _initial_weights(init_from: Any, variables: Any) -> Any:
-    """Return another run's weights and statistics, if they fit this model."""
+    """Return the weights and statistics of another run, after a check that they fit this model."""
     other = checkpoint.restore_variables(workdir.existing(init_from)).variables
     integrity.check_same_model(other, variables)
     return jax.tree.map(lambda _, leaf: jnp.asarray(leaf), dict(variables), {k: other[k] for k in variables})
@@ -189,9 +223,9 @@ def _describe(config: Config, variables: Any, num_steps: int, steps_per_epoch: f
 
 
 def _describe_scale(config: Config) -> str:
-    """Say what beta is on the scales it is quoted on: nats, mean squared error, pixels in [0, 1]."""
+    """Return a line with beta on the scales that papers use: nats, mean squared error, and pixels in [0, 1]."""
     reconstruction, rate = config.objective.reconstruction, config.objective.rate
-    if not isinstance(rate.get("beta"), int | float):  # there is none, or a schedule of it
+    if not isinstance(rate.get("beta"), int | float):  # the rate has no beta, or beta is a schedule
         return f"rate: {rate.name}"
     if reconstruction.name != "gaussian" or "sigma" not in reconstruction:
         return f"beta {rate.beta:g} (nats)"

@@ -1,4 +1,8 @@
-"""The pictures of a run in training: samples of fixed noise, reconstructions, and their course as a GIF."""
+"""The pictures that training writes: samples of fixed noise, reconstructions, and an animation of the samples.
+
+`loop` calls both functions. The grids of pictures are in `report.pictures`, and the images come from
+`inference.sampling`.
+"""
 
 import numpy as np
 
@@ -9,16 +13,17 @@ from vae_jax.report import pictures
 from vae_jax.training import setup, train_state
 
 NUM_PICTURES = 64  # samples on a sheet
-NUM_CODES = 256  # images whose codes the KL of each latent is taken from
+NUM_CODES = 256  # images over which the KL of each latent is averaged
 NUM_PAIRS = 32  # originals with their reconstructions on a sheet
-NUM_FRAMES = 60  # at most, of the samples over training
+NUM_FRAMES = 60  # the largest number of frames of the animation
 FRAME_MILLISECONDS = 250
 
 
 def draw(run: setup.Run, state: train_state.TrainState, step: int) -> None:
-    """Write samples from the run's fixed noise, images (of validation, if any) above their reconstructions, and KLs.
+    """Write a sheet of samples, a sheet of images with their reconstructions, and the KL of each latent.
 
-    The KL of each latent is a mean over NUM_CODES images, next to nothing beside an evaluation.
+    The samples are decoded from the same noise at every step. The images are of the validation split if there is one.
+    The KL of each latent is a mean over NUM_CODES images, so that it takes little time.
     """
     if not processes.leads():
         return
@@ -38,7 +43,7 @@ def draw(run: setup.Run, state: train_state.TrainState, step: int) -> None:
 
 
 def animate(run: setup.Run) -> None:
-    """Write images/samples.gif: the samples of the run's fixed noise, over its course."""
+    """Write images/samples.gif, an animation of the sheets of samples over training."""
     files = sorted((run.path / "images").glob("samples_*.png")) if processes.leads() else []
     if not files:
         return

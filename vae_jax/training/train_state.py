@@ -1,4 +1,7 @@
-"""Everything a run needs to go on, in one PyTree of arrays."""
+"""The state of a training run, a PyTree of arrays that a checkpoint holds.
+
+`train_step` computes the next state, `runs.checkpoint` saves and restores it.
+"""
 
 from typing import Any
 
@@ -13,15 +16,15 @@ PyTree = Any
 
 
 class TrainState(flax.struct.PyTreeNode):
-    """The state of a training run: arrays only, so that a checkpoint holds all of it.
+    """The state of a training run, which has arrays only, so that a checkpoint holds all of it.
 
     Attributes:
-        step: optimiser steps taken or skipped, [] int32.
+        step: number of optimiser steps taken or skipped, [] int32.
         params: the model's parameters.
-        collections: what the model changes besides, such as {"batch_stats": ...}; {} for a model without state.
+        collections: the model's mutable collections, such as {"batch_stats": ...}; {} for a model without any.
         opt_state: the optimiser's state.
-        key: constant; a step's key is fold_in(key, step).
-        ema_params: averaged parameters; None if the run keeps none.
+        key: a constant key; the key of a step is fold_in(key, step).
+        ema_params: averaged parameters; None if the run keeps no average.
     """
 
     step: jax.Array
@@ -41,17 +44,17 @@ def create_state(variables: PyTree, tx: optax.GradientTransformation, key: jax.A
         collections=models.collections_of(variables),
         opt_state=tx.init(params),
         key=key,
-        # A copy: the state is donated, and no two of its leaves may share a buffer.
+        # The parameters are copied, because the state is donated, and two donated leaves may not share a buffer.
         ema_params=jax.tree.map(jnp.copy, params) if ema else None,
     )
 
 
 def inference_variables(state: TrainState) -> dict[str, PyTree]:
-    """Return what evaluation and sampling use: the averaged weights if there are any, and the collections."""
+    """Return the variables for evaluation and sampling, with the averaged parameters if the state has them."""
     params = state.params if state.ema_params is None else state.ema_params
     return {"params": params, **state.collections}
 
 
 def step_key(state: TrainState) -> jax.Array:
-    """Return the key of the step that a state is about to take, the only source of that step's noise."""
+    """Return the key of the next step of a state, which is the only source of this step's noise."""
     return jax.random.fold_in(state.key, state.step)

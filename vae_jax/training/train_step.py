@@ -1,4 +1,7 @@
-"""The pure training step, and the compiled call around it: prepare the images, then one or several steps."""
+"""The pure training step, and the call around it, which prepares the images and takes one or several steps.
+
+`parts` makes both, and `devices` compiles the call. The objective decides the loss; nothing here knows a method.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -27,22 +30,22 @@ def make_train_step(
     ema_decay: float = 0.0,
     axis_name: str | None = None,
 ) -> TrainStep:
-    """Return train_step(state, batch) -> (state, metrics), pure and not yet compiled.
+    """Return the training step, a pure function (state, batch) -> (state, metrics) that is not compiled.
 
-    Where a loss or the gradient's norm is not finite, the update is not applied and the collections are left alone;
-    the step counts all the same.
+    If a loss or the norm of the gradient is not finite, the step is counted, and parameters, collections and the
+    optimiser's state stay as they are.
 
     Args:
-        model: the module; its `players`, if any, say which parameters each loss of the objective trains.
-        objective: (vae, batch, key, step) -> (loss, metrics); a dict of losses for a model of several players.
+        model: the module; its `players`, if any, name the parameters that each loss of the objective trains.
+        objective: (vae, batch, key, step) -> (loss, metrics); for a model of several players, loss is a dict by player.
         tx: the gradient transformation of all parameters.
         learning_rate: step -> the learning rate, for the metrics.
-        ema_decay: decay per step of the averaged weights, where the state keeps them.
-        axis_name: the mapped axis (pmap) to average gradients over.
+        ema_decay: decay of the averaged parameters at each step, if the state has them.
+        axis_name: the mapped axis (pmap) over which gradients are averaged.
 
     Returns:
-        A function of the state and of {"image": float32 [B, H, W, C] in the model's range}. Metrics are the objective's,
-        with `grad_norm`, `learning_rate` and `finite`.
+        A function of the state and of {"image": float32 [B, H, W, C] in the model's range}. Its metrics are those of
+        the objective, and `grad_norm`, `learning_rate` and `finite`.
     """
 
     def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
@@ -61,8 +64,9 @@ def make_train_step(
             ema_params = optax.incremental_update(params, ema_params, 1.0 - ema_decay)
         proposed = (params, collections, opt_state, ema_params)
         current = (state.params, state.collections, state.opt_state, state.ema_params)
-        kept = jax.tree.map(lambda new, old: jnp.where(finite, new, old), proposed, current)
-        new_state = TrainState(state.step + 1, *kept[:3], state.key, kept[3])
+        kept: Any = jax.tree.map(lambda new, old: jnp.where(finite, new, old), proposed, current)
+        params, collections, opt_state, ema_params = kept
+        new_state = TrainState(state.step + 1, params, collections, opt_state, state.key, ema_params)
         extra = {
             "grad_norm": grad_norm,
             "learning_rate": jnp.asarray(learning_rate(state.step), jnp.float32),
@@ -74,10 +78,16 @@ def make_train_step(
 
 
 def players_of(model: Any, params: Any) -> Players:
-    """Return the groups of parameters that each player owns; a model without players is one player.
+    """Return the top-level groups of parameters that each player owns, by the player's name.
+
+    A model without players is one player, "vae", that owns all parameters.
+
+    Args:
+        model: a module, which may have `players`.
+        params: the model's parameters, by group.
 
     Raises:
-        ValueError: the players do not own every group of parameters exactly once.
+        ValueError: a group of parameters is not owned by exactly one player.
     """
     players = getattr(model, "players", None) or {"vae": tuple(params)}
     owned = sorted(group for groups in players.values() for group in groups)
@@ -89,10 +99,10 @@ def players_of(model: Any, params: Any) -> Players:
 def _gradients(
     objective: Objective, model: Any, state: TrainState, batch: Batch
 ) -> tuple[list[jax.Array], Metrics, Any, Any]:
-    """Return each player's loss, the metrics, the new collections, and the gradient of all parameters.
+    """Return the loss of each player, the metrics, the new collections, and the gradient of all parameters.
 
-    Each player's loss is differentiated with respect to that player's own parameters alone. The forward passes of the
-    players are one computation, which the compiler does once.
+    The loss of a player is differentiated with respect to this player's parameters only. The players have the same
+    forward pass, which the compiler computes once.
     """
     players = players_of(model, state.params)
 
@@ -121,13 +131,13 @@ def _gradients(
 def make_train_call(
     train_step: TrainStep, prepare: Callable[[jax.Array, jax.Array], jax.Array]
 ) -> Callable[[TrainState, Batch], tuple[TrainState, Metrics]]:
-    """Return call(state, raw) -> (state, metrics [S]) for S steps of raw uint8 batches [S, B, ...].
+    """Return a function (state, raw) -> (state, metrics [S]) that takes S steps on uint8 batches [S, B, ...].
 
-    One step is not scanned: on a CPU a scan of this network was 2.8 times slower.
+    A single step is not scanned, because a scan of the CelebA network was 2.8 times slower on a CPU.
 
     Args:
         train_step: as `make_train_step` returned it.
-        prepare: (uint8 images [B, H, W, C], key) -> the model's float32; its noise is the step's own.
+        prepare: (uint8 images [B, H, W, C], key) -> the model's float32 images. The key is derived from the step's key.
     """
 
     def one(state: TrainState, raw: Batch) -> tuple[TrainState, Metrics]:
