@@ -67,6 +67,15 @@ def test_overrides_are_typed():
     assert isinstance(config.ema_decay, float)
 
 
+def test_keywords_of_ones_own_network_are_added_by_flags():
+    words = ("width=64", "scale=0.5", "act=silu", "dims=(4, 8)", "bias=False")
+    options = load("digits", *(f"--config.model.encoder_options.{word}" for word in words)).model.encoder_options
+    assert options.to_dict() == {"width": 64, "scale": 0.5, "act": "silu", "dims": (4, 8), "bias": False}
+    assert not load("digits").model.encoder_options
+    with pytest.raises(errors.UserError, match="is not a field"):
+        load("digits", "--config.model.encoder_options.=1")
+
+
 @pytest.mark.parametrize(
     ("given", "words", "message"),
     [

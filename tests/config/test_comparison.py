@@ -7,7 +7,14 @@ from vae_jax.configs import celeba, digits
 def test_contradictions_name_fields_and_allow_what_may_change():
     stored, asked = digits.get_config(), digits.get_config()
     free = {f"{what}_every": 3 for what in ("log", "eval", "checkpoint", "image")} | {"num_epochs": 99, "num_steps": 7}
-    free |= {"keep": 9, "max_skips": 2, "data.dir": "/elsewhere", "data.cache_dir": "/kept", "data.placement": "host"}
+    free |= {
+        "keep": 9,
+        "max_skips": 2,
+        "data.dir": "/elsewhere",
+        "data.cache_dir": "/kept",
+        "data.placement": "host",
+        "data.label_names": ("a",),
+    }
     asked.update_from_flattened_dict(free)
     assert comparison.contradictions(stored, asked) == [] and set(free) == set(comparison.MAY_CHANGE)
     asked.model.latent_dim = 3

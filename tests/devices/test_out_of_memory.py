@@ -26,10 +26,10 @@ def test_what_jax_and_numpy_raise_is_recognised():
 def test_out_of_memory_is_one_line_with_the_sizes(monkeypatch, workdir, tmp_path, capsys):
     monkeypatch.setattr(cli, "run", lambda *_: allocate_too_much())
     for words, said in (
-        (["--workdir", str(workdir), "--mode", "encode"], "images of 8x8x1 in batches of 8 "),
-        (["--workdir", str(tmp_path), "--config", "celeba"], "images of 64x64 in batches of 144 "),
-        (["--workdir", str(tmp_path)], "config.data.image_size=()) in batches of 64 "),
+        (["--workdir", str(workdir), "--mode", "encode"], "images of 8x8x1 in batches of 8; "),
+        (["--workdir", str(tmp_path), "--config", "celeba"], "images of 64x64 in batches of 144; "),
+        (["--workdir", str(tmp_path)], "config.data.image_size=()) in batches of 64; "),
     ):
         assert main.main(["main.py", *words]) == 2
         line = capsys.readouterr().err
-        assert line.count("\n") == 1 and line.startswith("main.py: out of memory with") and said in line
+        assert line.count("\n") == 1 and line.startswith("main.py: out of memory (") and said in line

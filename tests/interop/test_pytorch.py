@@ -51,7 +51,7 @@ def run(model, variables, x, eps, training):
             return loss, (outputs, statistics["batch_stats"])
 
         (_, (outputs, statistics)), gradients = jax.value_and_grad(loss, has_aux=True)(params)
-        return outputs, statistics, gradients
+        return outputs, statistics["batch_stats"], gradients
 
     return outputs_and_gradients(variables["params"], variables["batch_stats"])
 

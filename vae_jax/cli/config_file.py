@@ -3,6 +3,7 @@
 What the fields are and which values they may have stands in `configs/base.py` and `vae_jax.config`. `parse` calls this.
 """
 
+import ast
 import contextlib
 import importlib.util
 import inspect
@@ -10,6 +11,7 @@ import os
 import pathlib
 import traceback
 from collections.abc import Iterator
+from typing import Any
 
 from absl import flags
 from ml_collections import config_flags
@@ -22,6 +24,7 @@ BUNDLED = pathlib.Path(vae_jax.__file__).resolve().parent / "configs"
 DEFAULT = "configs/digits.py"
 NOT_CONFIGS = ("__init__", "base", "presets")  # files of BUNDLED that define no get_config() of a run
 PATHS = ("dir", "cache_dir")  # the fields of config.data that are paths
+KEYWORDS = ("model.encoder_options", "model.decoder_options")  # sections to which the command line may add fields
 
 
 def split_recipe(given: str) -> tuple[str, str]:
@@ -91,22 +94,39 @@ def _naming_the_line(file: pathlib.Path) -> Iterator[None]:
 def override(config: Config, words: list[str]) -> Config:
     """Return the config with the words `--config.a.b=value` applied, each value of the type of its field.
 
+    A field of a section of KEYWORDS need not be there before: its value is read as Python's literal, or else as text.
+
     Raises:
         errors.UserError: there is no such field, or the value is of another type.
     """
     known = {name for name, value in serialization.flatten(config).items() if not isinstance(value, dict)}
+    typed = []
     for word in words:
-        field = word.lstrip("-").split("=")[0].removeprefix("noconfig.").removeprefix("config.")
+        name, _, value = word.lstrip("-").partition("=")
+        field = name.removeprefix("noconfig.").removeprefix("config.")
+        section, _, keyword = field.rpartition(".")
+        if field not in known and section in KEYWORDS and keyword:
+            config[section.split(".")[0]][section.split(".")[1]][keyword] = _literal(value)
+            continue
         if field not in known:
             raise errors.UserError(f"--config.{field} is not a field; {errors.did_you_mean(field, known)}")
+        typed.append(word)
     values = flags.FlagValues()
-    arguments = ["", *words]
+    arguments = ["", *typed]
     try:
         holder = config_flags.DEFINE_config_dict("config", config, flag_values=values, sys_argv=arguments)
         values(arguments)
     except (flags.Error, TypeError, ValueError, AttributeError) as error:
         raise errors.UserError(" ".join(str(error).removeprefix("flag ").split())) from None
     return _with_home(holder.value)
+
+
+def _literal(text: str) -> Any:
+    """Return the number, truth value or tuple that the text writes in Python's way, or else the text itself."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
 
 
 def _with_home(config: Config) -> Config:

@@ -70,19 +70,18 @@ def _end(program: str, line: str, code: int) -> int:
 def _memory_line(words: list[str], error: BaseException) -> str:
     """Return one line about a failed allocation, with the run's batch size and image size, and what to make smaller."""
     command = parse.parse(words)
-    config = getattr(command.options, "config", None)
+    asked = getattr(command.options, "config", None)
     stored = workdir.read_config(workdir.absolute(command.workdir))
-    first_line = (str(error) or type(error).__name__).splitlines()[0]
-    if stored is None and config is None:
-        return f"out of memory ({first_line})"
+    config = asked or stored
+    line = f"out of memory ({(str(error) or type(error).__name__).splitlines()[0]})"
+    if config is None:
+        return line
     shape = tuple((stored or config).model.image_shape) or tuple(config.data.image_size)
     size = f"images of {'x'.join(map(str, shape))}" if shape else "images of their own size (config.data.image_size=())"
-    batch_size = (config or stored).data.batch_size
+    remedy = "use fewer images with --num or --num_images where the mode takes it, or a device with more memory"
     if command.mode == "train":
         remedy = "use a smaller --config.data.batch_size, or a smaller --config.data.image_size"
-    else:
-        remedy = "use fewer images with --num or --num_images where the mode takes it, or a device with more memory"
-    return f"out of memory with {size} in batches of {batch_size} ({first_line}); {remedy}"
+    return f"{line} with {size} in batches of {config.data.batch_size}; {remedy}"
 
 
 def _cache_directory() -> pathlib.Path:

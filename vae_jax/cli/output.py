@@ -5,6 +5,7 @@
 
 import contextlib
 import errno
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -70,7 +71,7 @@ def tolerant() -> Iterator[None]:
     open_missing_descriptors()
     originals = sys.stdout, sys.stderr
     for stream in originals:
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # characters that the terminal's encoding lacks
     sys.stdout, sys.stderr = out, _ = _Tolerant(sys.stdout), _Tolerant(sys.stderr)
     try:

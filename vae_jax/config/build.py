@@ -78,7 +78,7 @@ def with_inputs_of(config: Config, model: Any) -> Any:
 
 
 def make_prior(config: Config) -> Gaussian:
-    """Return p(z) of `config.model.prior`, with parameters [latent_dim], which penalties compare with."""
+    """Build p(z) from `config.model.prior`, with parameters [latent_dim]; penalties compare codes with it."""
     mean = jnp.zeros(config.model.latent_dim, jnp.float32)
     return Gaussian(mean, jnp.full_like(mean, 2.0 * math.log(config.model.prior.std)))
 

@@ -99,12 +99,6 @@ UPGRADES: tuple[Upgrade, ...] = (
     added("data.axes", ""),
     added("data.frames", "first"),
     added("given", dict.fromkeys(given.HOW, given.UNRECORDED)),
-    added("data.layout", "auto"),
-    added("data.split_file", ""),
-    added("data.duplicates", "keep"),
-    added("data.value_range", []),
-    added("data.axes", ""),
-    added("data.frames", "first"),
 )
 
 

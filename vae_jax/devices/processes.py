@@ -122,7 +122,7 @@ def leaving_when_others_die() -> Iterator[None]:
     if jax.process_count() == 1:
         yield
         return
-    place = f"main.py: process {jax.process_index()} of {jax.process_count()}"
+    place = f"{pathlib.Path(sys.argv[0]).name}: process {jax.process_index()} of {jax.process_count()}"
     with last_words.prepared(f"{place} was ended from outside, or because another one was; {_REMEDY}") as words:
         try:
             yield

@@ -1,6 +1,8 @@
-"""What z and x given z may follow: posteriors, priors, likelihoods, and `draw`, which joins a posterior and a prior.
+"""Probability distributions: posteriors and priors of latents, likelihoods of images, flows, and KL divergences.
 
-Arrays in, nats out: nothing here knows a network, a configuration or a training step.
+`draw` joins a posterior and a prior, and returns all that an objective or an evaluation reads of them. Every function
+takes arrays and returns nats. Networks, configurations and training steps are in other rooms: the heads in `models`
+make posteriors, and `losses`, `inference` and `evaluation` use them.
 """
 
 from vae_jax.distributions.categorical import Categorical, RelaxedCategorical

@@ -1,25 +1,30 @@
-"""The contract of every distribution in this room. Posteriors, priors and densities fitted after training keep to it."""
+"""The methods that every distribution of this room has, and the question whether it has a density.
+
+Posteriors, priors and the densities that are fitted after training have these methods. The distributions themselves are
+in the files of their names, such as `gaussian`.
+"""
 
 from typing import Any, Protocol, runtime_checkable
 
 import jax
+from jaxtyping import Array, Float
 
 Z = Any  # an array [*S, B, ...], or a tree of such arrays
 
 
 @runtime_checkable
 class Distribution(Protocol):
-    """A PyTree of arrays whose parameters have the batch axis first; a prior's parameters may have no batch axis.
+    """A distribution is a PyTree of arrays with the methods `sample`, `log_prob` and `mode`.
 
-    A distribution without a density, such as `Delta`, has `sample` and `mode` alone: whoever asks for a density asks
-    `has_density` first.
+    The first axis of every parameter is the batch axis; the parameters of a prior may have no batch axis. A
+    distribution without a density, such as `Delta`, has no `log_prob`: call `has_density` before `log_prob`.
     """
 
     def sample(self, key: jax.Array, num_samples: int | None = None) -> Z:
         """Return one sample of each member of the batch, or `num_samples` of them along a new first axis."""
         ...
 
-    def log_prob(self, z: Z) -> jax.Array:
+    def log_prob(self, z: Z) -> Float[Array, "*S B"]:
         """Return the log density of z [*S, B, ...], in nats: [*S, B]."""
         ...
 

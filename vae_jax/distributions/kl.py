@@ -1,9 +1,13 @@
-"""KL divergences with a closed form: a literal table of pairs. A new pair is one line here."""
+"""The KL divergences that have a closed form, as a table of pairs of distributions.
+
+The formulas stand beside the distributions; a new pair is one line in the table. `latents.draw` uses a sample where the
+table has no entry.
+"""
 
 from collections.abc import Callable
 from typing import Any
 
-import jax
+from jaxtyping import Array, Float
 
 from vae_jax.distributions.categorical import (
     Categorical,
@@ -20,7 +24,7 @@ from vae_jax.distributions.von_mises_fisher import (
     kl_von_mises_fisher_uniform,
 )
 
-CLOSED_FORMS: dict[tuple[type, type], Callable[[Any, Any], jax.Array | None]] = {
+CLOSED_FORMS: dict[tuple[type, type], Callable[[Any, Any], Float[Array, "B G"] | None]] = {
     (Categorical, Categorical): kl_categorical_categorical,
     (Gamma, Gamma): kl_gamma_gamma,
     (Gaussian, Gaussian): kl_gaussian_gaussian,
@@ -30,7 +34,15 @@ CLOSED_FORMS: dict[tuple[type, type], Callable[[Any, Any], jax.Array | None]] = 
 }
 
 
-def kl_divergence(q: Any, p: Any) -> jax.Array | None:
-    """Return KL(q || p) in nats, [B, G], for G latents, positions or levels; None for a pair without a closed form."""
+def kl_divergence(q: Any, p: Any) -> Float[Array, "B G"] | None:
+    """Return KL(q || p) of each latent in nats, or None for a pair without a closed form.
+
+    Args:
+        q: a posterior.
+        p: a prior.
+
+    Returns:
+        [B, G] for G latents, positions or levels.
+    """
     closed_form = CLOSED_FORMS.get((type(q), type(p)))
     return None if closed_form is None else closed_form(q, p)

@@ -1,7 +1,8 @@
-"""The likelihoods p(x|z): for each its function, what it asks of a decoder, and its mean as a picture.
+"""The table of likelihoods p(x|z): the function, the decoder's output and the mean of each likelihood.
 
-One table. A model that is built with `likelihood=NAME` takes its decoder's channels and its output activation from here.
-The functions themselves are in `densities` and `discretized`; `losses.reconstruction` offers them beside likenesses.
+A model that is built with `likelihood=NAME` takes the number of its decoder's channels and its output activation from
+this table. The functions themselves are in `densities` and `discretized`. `losses.reconstruction` offers them by name,
+beside reconstruction functions that are not likelihoods.
 """
 
 import dataclasses
@@ -10,39 +11,50 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from vae_jax.distributions import densities, discretized
 
-MIXTURE_COMPONENTS = 10
+MIXTURE_COMPONENTS = 10  # of the mixture of discretised logistics, as in PixelCNN++
 
 Range = tuple[float, float]
-Extra = Mapping[str, jax.Array]
+Extra = Mapping[str, Float[Array, ""]]
+Images = Float[Array, "*B H W C"]
 
 
-def bounded_mean(raw: jax.Array, data_range: Range, extra: Extra) -> jax.Array:
-    """Return a mean inside the data's range: tanh for (-1, 1), sigmoid for (0, 1)."""
+def bounded_mean(raw: Images, data_range: Range, extra: Extra) -> Images:
+    """Return a mean inside the data's range, by tanh for (-1, 1) and by a sigmoid for (0, 1).
+
+    Args:
+        raw: the decoder's raw output, [..., H, W, C].
+        data_range: (low, high) of the data.
+        extra: not used.
+
+    Raises:
+        ValueError: `data_range` is another range.
+    """
     del extra
     if tuple(data_range) == (-1.0, 1.0):
         return jnp.tanh(raw)
     if tuple(data_range) == (0.0, 1.0):
         return jax.nn.sigmoid(raw)
-    raise ValueError(f"data_range is (0, 1) or (-1, 1), not {data_range}")
+    raise ValueError(f"data_range must be (0, 1) or (-1, 1), not {data_range}")
 
 
 @dataclasses.dataclass(frozen=True)
 class Likelihood:
-    """A likelihood, what it asks of a decoder, and what it can tell of an image.
+    """A likelihood p(x|z) and its connection to a decoder.
 
     Attributes:
-        function: (pred, x, *, ...) -> -log p(x|z), [*S, B] nats.
+        function: (pred, x, *, hyperparameters) -> -log p(x|z), [*S, B] nats.
         channels: image channels C -> channels of the decoder's raw output.
-        activation: (raw [..., H, W, channels(C)], data_range, extra) -> pred; `extra` holds `parameters`.
-        parameters: scalar parameters that the model owns besides, and their initial values.
-        mean: (pred, data_range) -> picture [..., H, W, C] in the data's range.
-        data_range: the range that the data must have; None is either.
+        activation: (raw [..., H, W, channels(C)], data_range, extra) -> pred; `extra` holds the values of `parameters`.
+        parameters: scalar parameters that the model has for this likelihood, and their initial values.
+        mean: (pred, data_range) -> the mean of x, a picture [..., H, W, C] in the data's range.
+        data_range: the range that the data must have; None allows (0, 1) and (-1, 1).
     """
 
-    function: Callable[..., jax.Array]
+    function: Callable[..., Float[Array, "*S B"]]
     channels: Callable[[int], int] = lambda channels: channels
     activation: Callable[[jax.Array, Range, Extra], Any] = bounded_mean
     parameters: Mapping[str, float] = dataclasses.field(default_factory=dict)

@@ -1,4 +1,7 @@
-"""A distribution of several independent parts by name, such as continuous and discrete latents together."""
+"""A distribution of several independent parts by name, such as continuous and discrete latents together.
+
+The file also has the KL divergence of two products. The parts are distributions of the other files.
+"""
 
 import dataclasses
 import functools
@@ -15,9 +18,9 @@ from vae_jax.random import fold_in_name
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Product:
-    """Independent distributions by name; z is a dict of the samples of each, under the same names.
+    """The product of independent distributions; z is a dict that holds the sample of each part under the part's name.
 
-    Args:
+    Attributes:
         parts: {name: distribution}, all with the same batch axis or all without.
     """
 

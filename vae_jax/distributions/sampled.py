@@ -1,7 +1,8 @@
-"""A sample together with its log density, in one pass, for a distribution of any kind.
+"""One function that returns a sample together with its log density, for a distribution of any kind.
 
-A flow, a relaxed categorical and a product find the density of their own sample on the way to the sample, and offer a
-method of the name `sample_and_log_prob`. Every other distribution evaluates `log_prob` at its sample.
+A flow, a relaxed categorical and a product compute the density of their sample on the way to the sample, and have a
+method `sample_and_log_prob`. For every other distribution, the function evaluates `log_prob` at the sample. `product`
+uses the function.
 """
 
 from typing import Any
@@ -10,7 +11,7 @@ import jax
 
 
 def sample_and_log_prob(q: Any, key: jax.Array, num_samples: int | None = None, *, path: bool = False):
-    """Return z and log q(z), [B] or [num_samples, B] in nats.
+    """Return z and log q(z) in nats, [B] or [num_samples, B].
 
     Args:
         q: a distribution.
@@ -18,7 +19,8 @@ def sample_and_log_prob(q: Any, key: jax.Array, num_samples: int | None = None, 
         num_samples: K samples of every example, or None for one without a sample axis.
         path: whether gradients reach log q(z) through z alone, as path-gradient estimators need.
 
-    Reference: Roeder et al., 2017, Sticking the landing, arXiv 1703.09194.
+    References:
+        Roeder et al., 2017, Sticking the landing, arXiv 1703.09194.
     """
     if hasattr(q, "sample_and_log_prob"):
         return q.sample_and_log_prob(key, num_samples, path=path)

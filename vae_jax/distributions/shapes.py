@@ -1,4 +1,8 @@
-"""How the parameters of a distribution meet the values it is asked about: along trailing axes, and along no others."""
+"""The shapes of parameters, of samples and of values, for all distributions of this room.
+
+The trailing axes of a value [*S, B, D] must equal the axes of the parameter [B, D]. No other broadcasting is allowed.
+The shapes of images are in `pixels`.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -7,8 +11,12 @@ import jax.numpy as jnp
 def match_trailing(parameter: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     """Return a parameter [B, D] repeated along the leading axes of a shape [*S, B, D].
 
+    Args:
+        parameter: an array of any shape.
+        shape: the shape of the result, which ends in the parameter's shape.
+
     Raises:
-        ValueError: the trailing axes of the shape are not those of the parameter. Broadcasting would hide that.
+        ValueError: the shape does not end in the parameter's shape. Broadcasting would hide this mistake.
     """
     own = jnp.shape(parameter)
     if tuple(shape[len(shape) - len(own) :]) != own:

@@ -16,7 +16,7 @@ import numpy as np
 
 from vae_jax.distributions import LOG_2PI, draw
 from vae_jax.inference.chunks import pad
-from vae_jax.losses.bounds import distortion_of_samples
+from vae_jax.losses.importance import distortion_of_samples
 
 PIXELS_PER_CALL = 2**22  # pixel values decoded in one call, which bounds its memory
 DECODES_PER_CALL = 2048

@@ -1,7 +1,7 @@
 """Codes against known factors of variation, by every score in common use, and what each was measured on.
 
-Scores of different definitions, numbers of images or bins do not compare; each is named by its definition. `matching` has
-the scores of latents against factors, and `interventions` those of batches in which a factor is held fixed.
+Scores of different definitions, numbers of images or bins do not compare; each is named by its definition. `matching`
+has the scores of latents against factors, and `interventions` those of batches in which a factor is held fixed.
 """
 
 from typing import Any

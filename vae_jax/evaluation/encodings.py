@@ -45,15 +45,15 @@ def encode(model: Any, variables: Any, inputs: Iterable[np.ndarray], batch_size:
     """
     low, high = model.data_range
 
-    def of_images(vae: Any, x: jax.Array, batch_key: jax.Array) -> Encodings:
+    def of_images(vae: Any, x: jax.Array, batch_key: jax.Array) -> tuple[Any, ...]:
         latents = distributions.draw(vae, x, batch_key)
         mode = vae.encode(x).mode()
         unit = ((images - low) / (high - low) for images in (model.picture(vae.decode(mode)), x))
         posterior = None if latents.log_q is None else latents.posterior
-        return Encodings(distributions.code(vae, x), mode, posterior, latents.kl, fidelity.measures(*unit))
+        return distributions.code(vae, x), mode, posterior, latents.kl, fidelity.measures(*unit)
 
     @jax.jit
-    def call(variables: Any, x: jax.Array, batch_key: jax.Array) -> Encodings:
+    def call(variables: Any, x: jax.Array, batch_key: jax.Array) -> tuple[Any, ...]:
         return models.apply(lambda vae: of_images(vae, x, batch_key), model, variables)[0]
 
     parts = []
@@ -62,4 +62,4 @@ def encode(model: Any, variables: Any, inputs: Iterable[np.ndarray], batch_size:
         result = call(variables, pad(x, batch_size), batch_key)
         size = len(x)
         parts.append(jax.tree.map(lambda leaf, size=size: np.asarray(leaf)[:size], result))
-    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
+    return Encodings(*jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts))

@@ -137,7 +137,7 @@ def _init(num_outputs: int, image_shape: tuple[int, ...]) -> Any:
 
 
 @jax.jit
-def _features(params: Any, images: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _features(params: Any, images: jax.Array) -> Any:
     num_outputs = params["params"]["Dense_1"]["bias"].shape[0]
     return Classifier(num_outputs).apply(params, images.astype(jnp.float32) / 255.0)
 
@@ -185,14 +185,14 @@ def _digest(split: Split) -> str:
     rows = np.unique(np.linspace(0, len(images) - 1, IMAGES_HASHED).astype(int))
     recipe = json.dumps([VERSION, NUM_STEPS, BATCH_SIZE, LEARNING_RATE, images.shape])
     digest = hashlib.sha256(recipe.encode())
-    digest.update(np.ascontiguousarray(images[rows]))
-    digest.update(np.ascontiguousarray(split["label"]))
+    digest.update(np.ascontiguousarray(images[rows]).data)
+    digest.update(np.ascontiguousarray(split["label"]).data)
     return digest.hexdigest()[:20]
 
 
 def _write(file: pathlib.Path, params: Any, accuracy: float) -> None:
     """Keep the classifier if the cache can be written; without it the next evaluation trains it again."""
-    leaves = {f"leaf{index}": np.asarray(leaf) for index, leaf in enumerate(jax.tree.leaves(params))}
+    leaves: dict[str, Any] = {f"leaf{index}": np.asarray(leaf) for index, leaf in enumerate(jax.tree.leaves(params))}
     buffer = io.BytesIO()
     np.savez(buffer, accuracy=accuracy, **leaves)
     try:

@@ -62,20 +62,21 @@ def section(
         comparison: what the sets are compared by and with.
     """
     floor = comparison.floor
-    has_floor = floor is not None and len(floor) > frechet.NEIGHBOURS
-    num = min(num_images, len(images), len(floor) if has_floor else len(images))
+    if floor is not None and len(floor) <= frechet.NEIGHBOURS:
+        floor = None
+    num = min(num_images, len(images), len(images) if floor is None else len(floor))
     if num <= frechet.NEIGHBOURS:
         return {"absent": f"{num} images are too few to compare sets of images"}
     rows = chosen_rows(len(images), num)
     sets = _samples(model, variables, fold_in_name(key, "samples"), num, comparison)
     modes = jax.tree.map(lambda leaf: leaf[rows], encoded.mode)
     sets["reconstructions"] = sampling.decode(model, variables, modes)
-    if has_floor:
+    if floor is not None:
         sets["floor"] = np.asarray(floor[chosen_rows(len(floor), num)])
     return {
         "num_images": num,
         "against": comparison.against,
-        "floor_is": comparison.floor_is if has_floor else "absent: there is no other split of real images",
+        "floor_is": "absent: there is no other split of real images" if floor is None else comparison.floor_is,
         "temperature": comparison.temperature,
         "neighbours": frechet.NEIGHBOURS,
         "features": comparison.features.described,

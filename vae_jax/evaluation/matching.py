@@ -119,7 +119,7 @@ def dci(codes: np.ndarray, factors: np.ndarray) -> dict[str, float]:
 
     def learn(column: np.ndarray) -> tuple[np.ndarray, float]:
         trees = GradientBoostingClassifier(n_estimators=NUM_TREES, random_state=0).fit(codes[train], column[train])
-        return trees.feature_importances_, trees.score(codes[test], column[test])
+        return np.asarray(trees.feature_importances_), trees.score(codes[test], column[test])
 
     learned = joblib.Parallel(n_jobs=-1, prefer="threads")(joblib.delayed(learn)(column) for column in factors.T)
     importances, accuracies = zip(*learned, strict=True)
@@ -166,7 +166,8 @@ def sap_of_classes(codes: np.ndarray, factors: np.ndarray) -> float:
     train, test = halves(len(codes))
     accuracies = np.zeros((codes.shape[1], factors.shape[1]))
     for d, f in itertools.product(*map(range, accuracies.shape)):
-        machine = LinearSVC(C=0.01, class_weight="balanced", dual=False).fit(codes[train, d : d + 1], factors[train, f])
+        machine = LinearSVC(C=0.01, class_weight="balanced", dual=False)  # pyright: ignore[reportArgumentType]
+        machine.fit(codes[train, d : d + 1], factors[train, f])
         accuracies[d, f] = machine.score(codes[test, d : d + 1], factors[test, f])
     return float(gap(accuracies).mean())
 

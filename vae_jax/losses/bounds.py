@@ -24,29 +24,31 @@ The argument `gradient` of every objective chooses the gradient to the encoder:
 * "dreg" (Tucker et al., 2019, arXiv 1810.04152) also leaves this gradient out, and squares the weights of each group,
   which makes the gradient unbiased.
 
-The objectives of one sample are in `objectives`. `evaluation.bound` estimates log p(x) with `distortion_of_samples` and
-`importance_bound`.
+The log weights and the bounds are computed in `importance`. The objectives of one sample are in `objectives`, which
+collects all objectives by name.
 """
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from vae_jax import errors, limits
-from vae_jax.distributions import Latents, draw, prior_of
-from vae_jax.distributions.pixels import per_example
+from vae_jax.distributions import draw
+from vae_jax.losses.importance import (
+    Mixture,
+    bound_gradient,
+    distortion_of_samples,
+    importance_bound,
+    log_weights_of_held_samples,
+)
 from vae_jax.losses.rate import Step
 from vae_jax.losses.reconstruction import is_normalised
 from vae_jax.random import fold_in_name
 
 GRADIENTS = ("standard", "stl", "dreg")
 
-# A weighted mean of bounds: (coefficient, number of groups M) of each, where the coefficients sum to 1.
-Mixture = Sequence[tuple[float, int]]
 Scalar = Float[Array, ""]
 Result = tuple[Scalar, dict[str, Scalar]]
 
@@ -221,11 +223,11 @@ def _loss(
     distortion = distortion_of_samples(vae, x, latents.z, reconstruction)  # [K, B]
     log_w = latents.log_p - latents.log_q - distortion
     fixed = jax.lax.stop_gradient(log_w)
-    decoder_weights = _weights(fixed, decoder, squared=False)
-    encoder_weights = _weights(fixed, encoder, squared=gradient == "dreg")
+    decoder_weights = bound_gradient(fixed, decoder, squared=False)
+    encoder_weights = bound_gradient(fixed, encoder, squared=gradient == "dreg")
     surrogate = (encoder_weights * log_w).sum(0)  # [B]
     if encoder != decoder or gradient == "dreg":
-        held = _log_weights_of_held_samples(vae, x, latents, reconstruction)
+        held = log_weights_of_held_samples(vae, x, latents, reconstruction)
         surrogate = surrogate + ((decoder_weights - encoder_weights) * held).sum(0)
     bound = sum(part * importance_bound(fixed, groups) for part, groups in decoder)
     loss = -(bound + (surrogate - jax.lax.stop_gradient(surrogate))).mean()
@@ -236,73 +238,6 @@ def _loss(
         metrics["elbo"] = fixed.mean()
         metrics["iwae"] = importance_bound(fixed, 1).mean()
     return loss, metrics
-
-
-def distortion_of_samples(
-    vae: Any, x: Float[Array, "B H W C"], z: Any, reconstruction: Callable[..., jax.Array]
-) -> Float[Array, "K B"]:
-    """Return -log p(x|z) of K samples of each image in nats.
-
-    The decoder sees one batch of K * B latents.
-
-    Args:
-        vae: has `decode`.
-        x: images, [B, H, W, C].
-        z: latents, [K, B, ...] or a tree of such arrays.
-        reconstruction: (pred [K, B, ...], x) -> [K, B] nats.
-
-    Returns:
-        [K, B] nats.
-
-    Raises:
-        ValueError: the reconstruction function returned another shape than [K, B].
-    """
-    lead = jax.tree.leaves(z)[0].shape[:2]
-    folded = jax.tree.map(lambda leaf: leaf.reshape(math.prod(lead), *leaf.shape[2:]), z)
-    pred = jax.tree.map(lambda leaf: leaf.reshape(*lead, *leaf.shape[1:]) if leaf.ndim else leaf, vae.decode(folded))
-    return per_example(reconstruction(pred, x), lead)
-
-
-def _log_weights_of_held_samples(
-    vae: Any, x: Float[Array, "B H W C"], latents: Latents, reconstruction: Callable[..., jax.Array]
-) -> Float[Array, "K B"]:
-    """Return log w with gradients to the decoder and the prior only, and none to the encoder."""
-    if latents.posterior is None:
-        raise errors.OutOfRange("separate gradients of encoder and decoder need one posterior: use gradient=standard")
-    z, log_q = jax.lax.stop_gradient((latents.z, latents.log_q))
-    log_p = prior_of(vae, jax.lax.stop_gradient(latents.posterior)).log_prob(z)
-    return log_p - log_q - distortion_of_samples(vae, x, z, reconstruction)
-
-
-def importance_bound(log_w: Float[Array, "N B"], num_groups: int = 1) -> Float[Array, " B"]:
-    """Return the bound L(M, K) = mean_m (LSE_k log w_mk - ln K) of log p(x) for each image.
-
-    Args:
-        log_w: log weights of N = M K samples of each image, [M K, B] nats.
-        num_groups: M, groups of K samples.
-
-    Returns:
-        [B] nats.
-    """
-    groups = _grouped(log_w, num_groups)
-    return (jax.nn.logsumexp(groups, axis=1) - jnp.log(groups.shape[1])).mean(0)
-
-
-def _weights(log_w: Float[Array, "N B"], mixture: Mixture, *, squared: bool) -> Float[Array, "N B"]:
-    """Return the gradient of a weighted mean of bounds with respect to log_w.
-
-    With `squared`, the softmax weights of each group are squared, as "dreg" needs.
-    """
-    total = jnp.zeros_like(log_w)
-    for part, num_groups in mixture:
-        weights = jax.nn.softmax(_grouped(log_w, num_groups), axis=1)
-        weights = jnp.square(weights) if squared else weights
-        total = total + part / num_groups * weights.reshape(log_w.shape)
-    return total
-
-
-def _grouped(log_w: Float[Array, "N B"], num_groups: int) -> Float[Array, "M K B"]:
-    return log_w.reshape(num_groups, -1, *log_w.shape[1:])
 
 
 def _with_own_bound(name: str, loss: Scalar, metrics: dict[str, Scalar]) -> dict[str, Scalar]:

@@ -2,8 +2,8 @@
 
 Because they are not likelihoods, an objective that uses one has no ELBO and no bits per dimension. `ssim`, `ms_ssim`
 and `features` are averages over an image, which are small beside a KL in nats. Each is therefore multiplied by the
-number of pixel values P = H * W * C and by `scale`, in nats for each pixel value, so that one `scale` serves every image
-size.
+number of pixel values P = H * W * C and by `scale`, in nats for each pixel value, so that one `scale` serves every
+image size.
 
 The likelihoods are in `distributions.densities` and `distributions.discretized`. `reconstruction` offers both kinds by
 name.

@@ -1,6 +1,8 @@
-"""The networks: towers, heads, critics and the VAE that composes them. The only room that imports flax.linen.
+"""The networks: towers, heads and critics, and the VAE that is composed of them.
 
-Nothing here draws noise or knows a loss; `binding` turns a bound model into a pure function.
+This is the only room that imports flax.linen. Nothing here draws noise or computes a loss. `training`, `inference` and
+`evaluation` call a model through `apply` and `apply_objective`, which are pure functions; `config.build` makes a model
+from a configuration.
 """
 
 from vae_jax.models.binding import apply, apply_objective, collections_of, init

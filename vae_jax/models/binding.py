@@ -1,6 +1,7 @@
-"""Models bound to their variables: fresh variables, and any function of a bound vae run as a pure function.
+"""Pure functions that initialise a model, and that call any function of a vae bound to its variables.
 
-The one place where mutable collections (BatchNorm's running statistics, a codebook) are threaded.
+This is the only file that handles mutable collections, such as BatchNorm's running statistics or a codebook. `training`,
+`inference` and `evaluation` call every model through it.
 """
 
 import functools
@@ -13,17 +14,25 @@ from flax import linen as nn
 
 from vae_jax.random import fold_in_name
 
-PASSES = "passes"  # where BatchNorm marks its first pass; the marks end with the call
+PASSES = "passes"  # the collection in which BatchNorm marks its first call; it is dropped when `apply` returns
 
 
 @functools.partial(jax.jit, static_argnums=0)
 def init(model: Any, key: jax.Array) -> dict:
-    """Return fresh variables: {"params": ...} and the model's collections, such as "batch_stats"."""
+    """Return fresh variables of a model.
+
+    Args:
+        model: a linen module with an attribute `image_shape`.
+        key: the source of the initial values.
+
+    Returns:
+        {"params": ...} and the model's collections, such as "batch_stats".
+    """
     return model.init(key, jnp.zeros((2, *model.image_shape), jnp.float32))
 
 
 def collections_of(variables: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the mutable collections among a model's variables: all but its parameters."""
+    """Return the mutable collections of a model, which are all of its variables but the parameters."""
     return {name: tree for name, tree in variables.items() if name not in ("params", PASSES)}
 
 
@@ -35,17 +44,20 @@ def apply(
     training: bool = False,
     dropout_key: jax.Array | None = None,
 ) -> tuple[Any, dict[str, Any]]:
-    """Return function(vae), `vae` the model bound to its variables, and the collections afterwards.
+    """Return the value of a function of the vae bound to its variables, and the collections after the call.
 
-    In training, the first encode and the first decode within the call update running statistics and later ones do not;
-    otherwise the collections come back as they are.
+    In training, the first encode and the first decode in the call update the running statistics, and later ones do not.
+    Otherwise the collections are returned unchanged.
 
     Args:
         function: a function of the bound vae, such as `lambda vae: vae.encode(x)`.
-        model: a module with an attribute `training`.
+        model: a linen module with an attribute `training`.
         variables: {"params": ...} and the model's collections.
-        training: the mode the model runs in, whatever its own attribute says.
-        dropout_key: for networks of one's own that ask for a key by the name "dropout".
+        training: whether the model runs in training mode; the model's own attribute is ignored.
+        dropout_key: the key that a user's network receives under the name "dropout".
+
+    Returns:
+        (function(vae), collections)
     """
     kept = collections_of(variables)
     mutable = [*kept, PASSES] if training else False
@@ -67,12 +79,12 @@ def apply_objective(
     *,
     training: bool,
 ) -> tuple[tuple[Any, dict[str, jax.Array]], dict[str, Any]]:
-    """Return `objective(vae, batch, key, step)` for the bound vae, and the collections afterwards.
+    """Return the value of an objective for the vae bound to its variables, and the collections after the call.
 
     Args:
         objective: (vae, batch, key, step) -> (loss, metrics).
         model, variables, training: as for `apply`.
-        batch, key, step: the objective's.
+        batch, key, step: the arguments of the objective.
 
     Returns:
         ((loss, metrics), collections)

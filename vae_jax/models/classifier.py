@@ -1,24 +1,27 @@
-"""A small convolutional classifier, whose last hidden layer evaluation compares images by."""
+"""A small convolutional classifier, whose features serve to compare sets of images.
 
-import jax
+`evaluation.features` trains the classifier and uses the features. The classifier is no part of a VAE.
+"""
+
 from flax import linen as nn
+from jaxtyping import Array, Float
 
 NUM_FEATURES = 64
 SMALLEST_SIDE = 4
 
 
 class Classifier(nn.Module):
-    """3x3 convolutions of stride 2 down to a side of 4, a dense layer of 64 features, and logits.
+    """A classifier of 3x3 convolutions with stride 2 down to a side of 4, a dense layer of 64 features, and logits.
 
     Attributes:
-        num_outputs: classes, or attributes.
+        num_outputs: number of classes, or of attributes.
     """
 
     num_outputs: int
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Return features [B, 64], after their ReLU, and logits [B, num_outputs] of images [B, H, W, C] on [0, 1]."""
+    def __call__(self, x: Float[Array, "B H W C"]) -> tuple[Float[Array, "B F"], Float[Array, "B L"]]:
+        """Return the features [B, 64] (after a ReLU) and the logits [B, num_outputs] of images [B, H, W, C] in [0, 1]."""
         x, width = x - 0.5, 16
         while min(x.shape[1:3]) > SMALLEST_SIDE:
             x = nn.relu(nn.Conv(width, (3, 3), strides=2)(x))

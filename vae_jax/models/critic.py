@@ -1,15 +1,19 @@
-"""The critics of objectives with several players: networks that tell codes or images of two kinds apart."""
+"""The critics of objectives with several players, which are networks that distinguish two kinds of codes.
+
+`losses.factor_loss` calls a critic through `VAE.discriminate`. `config.build` adds a critic to a model where the
+objective needs one.
+"""
 
 import itertools
 
-import jax
 from flax import linen as nn
+from jaxtyping import Array, Float
 
 from vae_jax.models import layers, normalisation
 
 
 class CodeCritic(nn.Module):
-    """z [B, D] -> logits [B, 2]: a perceptron with leaky ReLUs of slope 0.2, FactorVAE's discriminator.
+    """The discriminator of FactorVAE, a perceptron of codes [B, D] with leaky ReLUs of slope 0.2.
 
     Attributes:
         hidden_dims: width of each hidden layer; the paper has six of 1000.
@@ -21,8 +25,8 @@ class CodeCritic(nn.Module):
     hidden_dims: tuple[int, ...] = (1000,) * 6
 
     @nn.compact
-    def __call__(self, z: jax.Array) -> jax.Array:
-        """Return a logit for each of the two kinds of codes."""
+    def __call__(self, z: Float[Array, "B D"]) -> Float[Array, "B 2"]:
+        """Return a logit for each of the two kinds of codes, [B, 2]."""
         sizes = (z.shape[-1], *self.hidden_dims, 2)
         for index, (fan_in, features) in enumerate(itertools.pairwise(sizes)):
             kernel = self.param(f"kernel_{index}", layers.uniform(fan_in), (fan_in, features))

@@ -1,36 +1,39 @@
-"""Heads: features of an encoder's tower -> the distribution of the latents. A latent family has its head here.
+"""The heads, which turn the features of an encoder's tower into the distribution of the latents.
 
-`HEADS` is the table of names for `config.model.latents.name`.
+Every family of latents has one head here, and `HEADS` is the table of their names for `config.model.latents.name`. The
+distributions themselves are in the room `distributions`; `vae.VAE` joins a head with a tower.
 """
 
 from collections.abc import Callable
 
-import jax
 import jax.numpy as jnp
 from flax import linen as nn
+from jaxtyping import Array, Float
 
 from vae_jax.distributions import Delta, Gaussian
 
-# exp(-15) to exp(10) as a standard deviation: wider than any use, narrow enough for finite float32 gradients.
+# Standard deviations from exp(-15) to exp(10). Gradients are finite in float32 in this range.
 LOGVAR_RANGE = (-30.0, 20.0)
 
 Linear = Callable[..., nn.Module]  # (features, name=...) -> a linear layer [B, F] -> [B, features]
 
 
 class GaussianHead(nn.Module):
-    """Features [B, ...] -> a Gaussian with independent latents [B, latent_dim], float32.
+    """A head whose latents are Gaussian and independent, with float32 parameters [B, latent_dim].
+
+    The log variance is clipped to LOGVAR_RANGE.
 
     Attributes:
-        latent_dim: D.
-        linear: makes the two linear layers, for the mean and for the log variance, which is clipped to LOGVAR_RANGE.
+        latent_dim: D, number of latents.
+        linear: (features, name=...) -> a linear layer, called for the mean and for the log variance.
     """
 
     latent_dim: int
     linear: Linear
 
     @nn.compact
-    def __call__(self, features: jax.Array) -> Gaussian:
-        """Return q(z|x)."""
+    def __call__(self, features: Float[Array, "B ..."]) -> Gaussian:
+        """Return q(z|x) for features [B, ...]."""
         flat = features.reshape(len(features), -1)
         mean = self.linear(self.latent_dim, name="mean")(flat).astype(jnp.float32)
         logvar = self.linear(self.latent_dim, name="logvar")(flat).astype(jnp.float32)
@@ -38,19 +41,19 @@ class GaussianHead(nn.Module):
 
 
 class DeltaHead(nn.Module):
-    """Features [B, ...] -> a deterministic code [B, latent_dim], float32.
+    """A head whose codes are deterministic, float32 [B, latent_dim].
 
     Attributes:
-        latent_dim: D.
-        linear: makes the linear layer.
+        latent_dim: D, number of latents.
+        linear: (features, name=...) -> a linear layer.
     """
 
     latent_dim: int
     linear: Linear
 
     @nn.compact
-    def __call__(self, features: jax.Array) -> Delta:
-        """Return the code as a distribution without noise."""
+    def __call__(self, features: Float[Array, "B ..."]) -> Delta:
+        """Return the codes of features [B, ...] as a distribution without noise."""
         return Delta(self.linear(self.latent_dim, name="mean")(features.reshape(len(features), -1)).astype(jnp.float32))
 
 

@@ -124,7 +124,7 @@ def existing(workdir: str | os.PathLike[str]) -> pathlib.Path:
         raise errors.UserError(f"workdir {workdir} cannot be read ({error.strerror}); choose another one") from None
     if not holds:
         reason = "holds no checkpoint" if exists else "does not exist"
-        raise errors.UserError(f"workdir {workdir} {reason}; train one first: python main.py --workdir {workdir}")
+        raise errors.UserError(f"workdir {workdir} {reason}; train a run there first, with --workdir {workdir} alone")
     return path
 
 
