@@ -99,7 +99,7 @@ def assert_equal_runs(one, other):
             np.testing.assert_allclose(line[name], expected[name], rtol=1e-5, atol=1e-6, err_msg=f"{name} {line}")
     mine, theirs = checkpoint.restore_variables(one), checkpoint.restore_variables(other)
     assert mine.step == theirs.step
-    for field in ("params", "collections"):
+    for field in ("params", "batch_stats"):
         leaves, others = (jax.tree.leaves(restored.variables[field]) for restored in (mine, theirs))
         largest = max(np.abs(leaf).max() for leaf in others)
         for leaf, expected in zip(leaves, others, strict=True):
