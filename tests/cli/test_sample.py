@@ -8,7 +8,7 @@ import main
 import vae_jax
 from vae_jax import cli
 from vae_jax.cli import options
-from vae_jax.inference import priors
+from vae_jax.inference import fitted_priors, sampling
 
 
 def test_sampling_is_the_network_applied_to_noise(workdir):
@@ -35,8 +35,9 @@ def test_samples_of_a_fitted_prior_are_drawn_from_the_training_codes(workdir, ca
         cli.run("sample", str(workdir), options.Sample(num=4, prior=name))
         assert "36 training images" in capsys.readouterr().out
         first = np.load(workdir / "samples.npy")
-        z = priors.sample(priors.fit(name, codes), jax.random.key(0), 4)
-        np.testing.assert_array_equal(first, vae_jax.inference.sampling.decode(model, variables, z))
+        prior = fitted_priors.fit(name, codes)
+        expected = sampling.sample(model, variables, jax.random.key(0), 4, prior=prior)
+        np.testing.assert_array_equal(first, expected)
         cli.run("sample", str(workdir), options.Sample(num=4, prior=name))
         assert "from" in capsys.readouterr().out
         np.testing.assert_array_equal(first, np.load(workdir / "samples.npy"))

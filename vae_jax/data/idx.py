@@ -49,8 +49,11 @@ def _find(place: Path) -> tuple[Path, str, Files]:
 
     `place` is a directory, or the beginning of the names in one, such as raw/emnist-letters.
     """
-    folder, start = (place, "") if place.is_dir() else (place.parent, place.name.lower())
-    sets = _sets_below(folder) if folder.is_dir() else {}
+    if place.is_dir():
+        folder, start, sets = place, "", _sets_below(place, _DEPTH)
+    else:  # a prefix of the files' names, which are looked for in the one directory that is named
+        folder, start = place.parent, place.name.lower()
+        sets = _sets_below(folder, 0) if folder.is_dir() else {}
     sets = {key: files for key, files in sets.items() if key[1].lower().startswith(start.rstrip("-_. "))}
     whole = {key: files for key, files in sets.items() if len(files) == 4}
     here = {key: files for key, files in whole.items() if key[0] == folder}
@@ -74,10 +77,10 @@ def _find(place: Path) -> tuple[Path, str, Files]:
     return folder, prefix, files
 
 
-def _sets_below(folder: Path) -> dict[tuple[Path, str], Files]:
-    """Return {(directory, prefix): files} of everything that is named as an idx file."""
+def _sets_below(folder: Path, deepest: int) -> dict[tuple[Path, str], Files]:
+    """Return {(directory, prefix): files} of everything that is named as an idx file, down to a depth."""
     sets: dict[tuple[Path, str], Files] = {}
-    for depth in range(_DEPTH + 1):
+    for depth in range(deepest + 1):
         for path in sorted(folder.glob("/".join(["*"] * (depth + 1)))):
             match = _FILE.fullmatch(path.name)
             if not match or not path.is_file():

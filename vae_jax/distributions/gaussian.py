@@ -96,7 +96,7 @@ def standard_normal(like: Float[Array, "*B D"]) -> Gaussian:
     return Gaussian(jnp.zeros_like(like), jnp.zeros_like(like))
 
 
-def kl_gaussian_gaussian(q: Gaussian, p: Gaussian) -> Float[Array, "B D"]:
+def kl_gaussian_gaussian(q: Gaussian, p: Gaussian) -> Float[Array, "*B D"]:
     """Return KL(q || p) of each latent in nats.
 
     The value is ((mean_q - mean_p)^2 / var_p + expm1(r) - r) / 2 with r = ln(var_q / var_p). expm1(r) keeps the digits

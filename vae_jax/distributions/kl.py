@@ -34,7 +34,7 @@ CLOSED_FORMS: dict[tuple[type, type], Callable[[Any, Any], Float[Array, "B G"] |
 }
 
 
-def kl_divergence(q: Any, p: Any) -> Float[Array, "B G"] | None:
+def kl_divergence(q: Any, p: Any) -> Float[Array, "*B G"] | None:
     """Return KL(q || p) of each latent in nats, or None for a pair without a closed form.
 
     Args:

@@ -50,7 +50,7 @@ from vae_jax.random import fold_in_name
 GRADIENTS = ("standard", "stl", "dreg")
 
 Scalar = Float[Array, ""]
-Result = tuple[Scalar, dict[str, Scalar]]
+Result = tuple[Scalar, dict[str, jax.Array]]  # the loss, and metrics, [] each
 
 
 def check_gradient(gradient: str) -> None:
@@ -240,6 +240,6 @@ def _loss(
     return loss, metrics
 
 
-def _with_own_bound(name: str, loss: Scalar, metrics: dict[str, Scalar]) -> dict[str, Scalar]:
+def _with_own_bound(name: str, loss: Scalar, metrics: dict[str, jax.Array]) -> dict[str, jax.Array]:
     """Return the metrics with the objective's bound by its name, where the reconstruction function is a likelihood."""
     return {**metrics, name: -loss} if "elbo" in metrics else metrics

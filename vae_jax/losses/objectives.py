@@ -37,7 +37,7 @@ __all__ = [
 
 Batch = Mapping[str, jax.Array]
 Scalar = Float[Array, ""]
-Metrics = dict[str, Scalar]
+Metrics = dict[str, jax.Array]  # scalars, []
 Reconstruction = Callable[..., jax.Array]  # (pred, x [B, H, W, C]) -> [B] nats
 Rate = Callable[..., jax.Array]  # (kl [B, G], step) -> [] nats
 Penalties = Mapping[str, tuple[rates.Schedule, Callable[..., jax.Array]]]

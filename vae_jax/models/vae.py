@@ -84,8 +84,8 @@ class VAE(nn.Module):
         self.hidden_dims = _positive_integers("hidden_dims", self.hidden_dims)
         if not isinstance(self.latent_dim, int | np.integer) or self.latent_dim < 1:
             raise errors.UserError(f"latent_dim must be a positive integer, not {self.latent_dim!r}")
-        low, high = self.data_range
-        self.data_range = (float(low), float(high))
+        data_range: Any = tuple(float(bound) for bound in self.data_range)  # `_validate` checks its length
+        self.data_range = data_range
         _validate(self)
         super().__post_init__()
 
@@ -181,6 +181,7 @@ class VAE(nn.Module):
 
 
 def _positive_integers(name: str, values: Any) -> Any:
+    """Return the values as a tuple of integers, or raise errors.UserError if one is not a positive integer."""
     try:
         integers = tuple(operator.index(value) for value in values)
     except TypeError:
