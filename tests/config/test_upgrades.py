@@ -7,7 +7,7 @@ import pathlib
 import pytest
 
 from vae_jax import errors
-from vae_jax.config import build, rules, serialization, upgrades
+from vae_jax.config import build, given, rules, serialization, upgrades
 from vae_jax.configs import digits, presets
 
 OLD = pathlib.Path(__file__).parent.parent / "fixtures" / "run_67338c8"
@@ -102,3 +102,8 @@ def test_what_is_no_configuration_is_refused_in_one_line(tree):
     with pytest.raises(errors.UserError, match="not a run's configuration") as refusal:
         serialization.from_run(tree)
     assert "\n" not in str(refusal.value)
+
+
+def test_what_an_older_run_was_given_from_python_is_unrecorded():
+    config = upgraded(json.loads((OLD / "wae.json").read_text()))
+    assert config.given.to_dict() == dict.fromkeys(given.HOW, given.UNRECORDED)

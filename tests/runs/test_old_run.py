@@ -70,11 +70,12 @@ def test_evaluation(workdir):
     assert_agree(*(json.loads((place / "evaluation.json").read_text()) for place in (workdir, EXPECTED)))
 
 
-def test_two_more_steps(workdir):
+def test_two_more_steps(workdir, capsys):
     every = {"log": 1, "eval": 1, "checkpoint": 30, "image": 60}
     fields = {"num_steps": 62, "keep": 1, "model.hidden_dims": "8,16", "model.latent_dim": 4}
     fields |= {f"{what}_every": steps for what, steps in every.items()}
     run(workdir, *(f"--config.{name}={value}" for name, value in fields.items()))
+    assert "config.data.duplicates stays keep" in capsys.readouterr().err  # the default was another then
     before, expected = ((place / "metrics.jsonl").read_text().splitlines() for place in (OLD / "run", EXPECTED))
     lines = (workdir / "metrics.jsonl").read_text().splitlines()
     assert lines[: len(before)] == before and len(lines) == len(before) + len(expected)

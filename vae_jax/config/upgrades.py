@@ -7,8 +7,6 @@ evaluate and resume as the code that made them. `serialization.from_run` is the 
 from collections.abc import Callable
 from typing import Any
 
-from vae_jax.config import given
-
 Tree = dict[str, Any]
 Upgrade = Callable[[Tree], Tree]
 
@@ -98,7 +96,7 @@ UPGRADES: tuple[Upgrade, ...] = (
     added("data.value_range", []),
     added("data.axes", ""),
     added("data.frames", "first"),
-    added("given", dict.fromkeys(given.HOW, given.UNRECORDED)),
+    added("given", dict.fromkeys(("objective", "model", "images", "labels"), "unrecorded")),
 )
 
 
