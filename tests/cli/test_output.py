@@ -26,7 +26,7 @@ def compare(runs, shell, **environment):
     kept = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
     shell = f"set -o pipefail; {shell.replace('$C', command)}"
     result = subprocess.run(["bash", "-c", shell], env={**kept, **environment}, capture_output=True)
-    assert (runs / "comparison.md").stat().st_size and (runs / "comparison.svg").stat().st_size
+    assert (runs / "comparison.md").stat().st_size and (runs / "comparison.html").stat().st_size
     assert b"Traceback" not in result.stderr and b"Exception ignored" not in result.stderr, result.stderr
     return result
 

@@ -34,7 +34,7 @@ def test_traversals_move_one_latent_at_a_time_the_largest_kl_first(workdir, fold
 
 def test_every_active_latent_is_traversed_unless_a_number_is_said(monkeypatch):
     means = np.random.default_rng(0).normal(size=(50, 130)).astype(np.float32)
-    use = codes.usage(distributions.Gaussian(means, np.zeros_like(means)))
+    use = codes.usage(distributions.Gaussian(means, np.zeros_like(means)), distributions.standard_normal(means[0]))
     found = restore.RestoredRun(None, {}, None)
     monkeypatch.setattr(vae_jax.inference.sampling, "encode", lambda *_: distributions.Gaussian(means[:1], means[:1]))
     monkeypatch.setattr(vae_jax.inference.sampling, "traverse", lambda model, variables, z, latents, values: values)

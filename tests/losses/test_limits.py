@@ -33,7 +33,7 @@ POSTERIOR = Gaussian(CODES, CODES)
         (lambda key: penalties.mmd_imq(key, CODES[:1], None), "batch_size must be 2 or more, not 1"),
         (lambda key: penalties.sliced_wasserstein(key, CODES, None, exponent=0.5), "exponent must be 1 or more"),
         (lambda key: penalties.sliced_wasserstein(key, CODES, None, num_projections=0), "num_projections must be 1"),
-        (lambda key: penalties.total_correlation(key, CODES[:1], Gaussian(CODES[:1], CODES[:1]), num_data=9), "of 1"),
+        (lambda key: penalties.total_correlation(key, CODES[:1], Gaussian(CODES[:1], CODES[:1]), num_data=9), "not 1"),
         (lambda key: penalties.total_correlation(key, CODES, POSTERIOR, num_data=9, estimator="mss"), "'mss'"),
     ],
 )

@@ -6,7 +6,7 @@ from vae_jax.models import normalisation
 
 
 def test_statistics_become_those_of_the_latents_that_are_decoded():
-    model = models.MLP((2, 2, 1), 3, (4, 5), norm="batch")
+    model = models.VAE((2, 2, 1), 3, (4, 5), tower="mlp", norm="batch", activation="tanh")
     variables = models.init(model, jax.random.key(0))
     rng = np.random.default_rng(0)
     batches = (1.0 + 2.0 * rng.normal(size=(6, 50, 3))).astype(np.float32)

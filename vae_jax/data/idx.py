@@ -70,8 +70,9 @@ def _find(place: Path) -> tuple[Path, str, Files]:
             for kind, number in _DIMENSIONS.items()
             if (name, kind) not in there
         ]
+        where = at.resolve() if sets else place
         raise errors.UserError(
-            f"{at.resolve()} lacks {', '.join(missing)}: set --config.data.dir to the directory of the four files"
+            f"{where} lacks {', '.join(missing)}: set --config.data.dir to the directory of the four files"
         )
     ((folder, prefix), files) = whole.popitem()
     return folder, prefix, files

@@ -76,8 +76,8 @@ class MultivariateGaussian:
     def log_prob(self, z: Float[Array, "*S D"]) -> Float[Array, "*S"]:
         """Return the log density of z [*S, B, D] in nats: [*S, B]."""
         shape = jnp.shape(z)
-        scale = match_trailing(self.scale_tril, (*shape, shape[-1]))
         centred = z - match_trailing(self.mean, shape)
+        scale = match_trailing(self.scale_tril, (*shape, shape[-1]))
         whitened = jax.scipy.linalg.solve_triangular(scale, centred[..., None], lower=True)[..., 0]
         log_scale = jnp.log(jnp.diagonal(scale, axis1=-2, axis2=-1)).sum(-1)
         return -0.5 * (jnp.square(whitened).sum(-1) + shape[-1] * LOG_2PI) - log_scale

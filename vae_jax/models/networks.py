@@ -8,13 +8,12 @@ import inspect
 from typing import Any
 
 from flax import linen as nn
-from jaxtyping import Array, Float
 
 # The usual names of the argument that sets the mode, and the value of each argument in training.
 MODE_ARGUMENTS = {"training": True, "train": True, "is_training": True, "deterministic": False}
 
 
-def call(module: nn.Module, x: Float[Array, "B ..."], *, training: bool) -> Any:
+def call(module: nn.Module, x: Any, *, training: bool) -> Any:
     """Return module(x), with the mode as an argument if the module's `__call__` has an argument of MODE_ARGUMENTS."""
     parameters = inspect.signature(type(module).__call__).parameters
     mode = {name: value == training for name, value in MODE_ARGUMENTS.items() if name in parameters}
