@@ -36,7 +36,7 @@ def test_every_active_latent_is_traversed_unless_a_number_is_said(monkeypatch):
     means = np.random.default_rng(0).normal(size=(50, 130)).astype(np.float32)
     use = codes.usage(distributions.Gaussian(means, np.zeros_like(means)), distributions.standard_normal(means[0]))
     found = restore.RestoredRun(None, {}, None)
-    monkeypatch.setattr(vae_jax.inference.sampling, "encode", lambda *_: distributions.Gaussian(means[:1], means[:1]))
+    monkeypatch.setattr(vae_jax.inference.sampling, "mode_of", lambda *_: means[:1])
     monkeypatch.setattr(vae_jax.inference.sampling, "traverse", lambda model, variables, z, latents, values: values)
     for said, shown in (({}, 130), ({"num": 9}, 9)):
         moved, labels = traverse.rows(found, means, use, options.Traverse(**said).num)

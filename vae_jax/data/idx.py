@@ -70,7 +70,7 @@ def _find(place: Path) -> tuple[Path, str, Files]:
             for kind, number in _DIMENSIONS.items()
             if (name, kind) not in there
         ]
-        where = at.resolve() if sets else place
+        where = (at if sets else place).resolve()
         raise errors.UserError(
             f"{where} lacks {', '.join(missing)}: set --config.data.dir to the directory of the four files"
         )
