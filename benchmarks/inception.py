@@ -9,6 +9,7 @@ file as `activation`: ours is checked against it whenever the file is read.
 
 import argparse
 import pathlib
+from typing import Any
 
 import numpy as np
 import torch
@@ -166,7 +167,8 @@ def main() -> None:
     if missing or found.unexpected_keys:
         parser.error(f"{given.source} is another network: without {missing[:3]}, with {found.unexpected_keys[:3]}")
     given.target.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(given.target, allow_pickle=True, **arrays(network))
+    weights: dict[str, Any] = {**arrays(network)}
+    np.savez(given.target, **weights)
     print(f"wrote {given.target}, {given.target.stat().st_size / 1e6:.0f} MB")
 
 

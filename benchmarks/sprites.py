@@ -11,6 +11,7 @@ import argparse
 import pathlib
 import sys
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +39,8 @@ def main(arguments: Sequence[str]) -> None:
     given = parser.parse_args(arguments)
     with np.load(given.file) as pack:
         arrays = unfold(pack, given.size)
-    np.savez(given.out, allow_pickle=True, **arrays)
+    contents: dict[str, Any] = {**arrays}
+    np.savez(given.out, **contents)
     print(f"wrote {given.out}: images {arrays['images'].shape}, factors {arrays['factors'].shape}")
 
 

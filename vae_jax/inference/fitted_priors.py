@@ -95,8 +95,9 @@ def to_bytes(prior: Any, fingerprint: int) -> bytes:
     """
     buffer = io.BytesIO()
     leaves = jax.tree_util.tree_leaves_with_path(prior)
-    arrays = {jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf) for path, leaf in leaves}
-    np.savez(buffer, allow_pickle=True, fingerprint=np.int64(fingerprint), **arrays)
+    arrays: dict[str, Any] = {"fingerprint": np.int64(fingerprint)}
+    arrays |= {jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf) for path, leaf in leaves}
+    np.savez(buffer, **arrays)
     return buffer.getvalue()
 
 
