@@ -10,6 +10,7 @@ import vae_jax
 from vae_jax import cli
 from vae_jax.cli import images as cli_images
 from vae_jax.cli import options, tables
+from vae_jax.runs import restore
 
 
 def test_encode_writes_posteriors_and_labels_of_the_whole_split(workdir, monkeypatch):
@@ -28,7 +29,7 @@ def test_encode_writes_posteriors_and_labels_of_the_whole_split(workdir, monkeyp
 @pytest.mark.parametrize("kind", ["npz", "csv"])
 def test_names_and_classes_are_in_the_order_of_the_input(workdir, tmp_path, kind, monkeypatch):
     monkeypatch.setattr(cli_images, "CHUNK", 2)
-    monkeypatch.setattr(cli_images, "class_names", lambda path: ("cat", "dog", "owl"))
+    _name_classes(monkeypatch, ("cat", "dog", "owl"))
     levels = {"dog/b.png": 10, "dog/a.png": 90, "owl/\N{LATIN SMALL LETTER E WITH ACUTE}, x.png": 200, "cat/c.png": 250}
     for name, level in levels.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -77,3 +78,16 @@ def test_columns_come_back_as_they_were(tmp_path):
     lines = (tmp_path / "t.csv").read_text().splitlines()
     assert lines[0] == "x_0,x_1,x_2,x_3,x_4,x_5,n,t" and len(lines) == 10
     np.testing.assert_array_equal(np.float32(lines[8].split(",")[:6]), whole["x"][7].ravel())
+
+
+def _name_classes(monkeypatch, names):
+    """Let every restored run have classes of these names, as a run on labelled directories has."""
+    restored = restore.restore
+
+    def with_classes(*arguments, **keywords):
+        found = restored(*arguments, **keywords)
+        with found.config.unlocked():
+            found.config.data.label_names = names
+        return found
+
+    monkeypatch.setattr(restore, "restore", with_classes)

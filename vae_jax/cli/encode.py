@@ -30,7 +30,7 @@ def _parts(
 ) -> Iterator[tables.Part]:
     """Yield the rows of the table, and note in `columns` the shape of a row of each column."""
     start = 0
-    for split in cli_images.parts_of(path, found.config, options):
+    for split in cli_images.parts_of(found.config, options):
         posterior = sampling.of_images(sampling.posterior, found.model, found.variables, split["image"], start)
         parameters = {field.name: getattr(posterior, field.name) for field in dataclasses.fields(posterior)}
         part = {"name": split["name"]} | parameters

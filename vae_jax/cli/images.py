@@ -9,7 +9,7 @@ import numpy as np
 from vae_jax import errors
 from vae_jax.cli.options import Images, RunData, Sample
 from vae_jax.config import Config
-from vae_jax.data import dataset, fingerprint, sources, user_images
+from vae_jax.data import dataset, sources, user_images
 from vae_jax.report import pictures
 from vae_jax.runs import workdir
 from vae_jax.runs.restore import Say
@@ -27,12 +27,12 @@ def images_of(config: Config, options: Images) -> dataset.Split:
     return split_of(dataset_of(config, options), options.split)
 
 
-def parts_of(path: str, config: Config, options: Images) -> Iterator[dataset.Split]:
+def parts_of(config: Config, options: Images) -> Iterator[dataset.Split]:
     """Yield what `images_of` returns in parts of at most CHUNK images, so that any number of images fits in memory.
 
-    Every part has "name", and "class" where the images have classes with names, which are those of the run in `path`.
+    Every part has "name", and "class" where the images have classes with names, which are those of the run.
     """
-    known = class_names(path)
+    known = tuple(config.data.label_names)
     if options.input:
         shape = tuple(config.model.image_shape)
         parts = user_images.stream_images(
@@ -55,12 +55,6 @@ def _sliced(split: dataset.Split, name: str) -> Iterator[dataset.Split]:
         part = {key: np.asarray(values[start : start + CHUNK]) for key, values in split.items()}
         rows = range(start, min(start + CHUNK, num))
         yield {"name": np.array([f"{name}/{row}" for row in rows])} | part
-
-
-def class_names(path: str) -> tuple[str, ...]:
-    """Return the names of the classes that the run in `path` was trained on, () where none are stored."""
-    file = workdir.existing(path) / workdir.DATA_FINGERPRINT
-    return fingerprint.from_bytes(file.read_bytes()).label_names if file.exists() else ()
 
 
 def dataset_of(config: Config, options: RunData) -> dataset.Dataset:

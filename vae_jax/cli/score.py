@@ -44,7 +44,7 @@ def _scored(
 ) -> Iterator[tables.Part]:
     """Yield the names and scores of the images that the options name, part by part."""
     start = 0
-    for split in cli_images.parts_of(path, found.config, options):
+    for split in cli_images.parts_of(found.config, options):
         made = scores.score(
             found.model, found.variables, split["image"], function, num_samples=num_samples, start=start
         )
