@@ -20,14 +20,12 @@ def run(path: str, options: Encode, say: restore.Say = print) -> None:
     found = restore.restore(path, options.checkpoint, say, allow_import=options.allow_import)
     file = pathlib.Path(path) / f"latents.{options.format}"
     columns: dict[str, tuple[int, ...]] = {}
-    rows = tables.write(file, _parts(path, found, options, columns))
+    rows = tables.write(file, _parts(found, options, columns))
     shapes = ", ".join(f"{name} {(rows, *shape)}" for name, shape in columns.items())
     say(f"wrote {file}: {shapes}")
 
 
-def _parts(
-    path: str, found: restore.RestoredRun, options: Encode, columns: dict[str, tuple[int, ...]]
-) -> Iterator[tables.Part]:
+def _parts(found: restore.RestoredRun, options: Encode, columns: dict[str, tuple[int, ...]]) -> Iterator[tables.Part]:
     """Yield the rows of the table, and note in `columns` the shape of a row of each column."""
     start = 0
     for split in cli_images.parts_of(found.config, options):

@@ -26,7 +26,7 @@ def run(path: str, options: Score, say: restore.Say = print) -> None:
     """
     found = restore.restore(path, options.checkpoint, say, allow_import=options.allow_import)
     function = scores.reconstruction_of(found.config, allow_import=options.allow_import)
-    scored = functools.partial(_scored, path, found, function, options.num_samples)
+    scored = functools.partial(_scored, found, function, options.num_samples)
     parts = _validation(scored, options, say)
     reference = {name: np.concatenate([part[name] for part in parts]) for name in ORDER if parts and name in parts[0]}
     validation_is_asked_for = parts and not options.input and options.split == "valid"
@@ -40,7 +40,7 @@ def run(path: str, options: Score, say: restore.Say = print) -> None:
 
 
 def _scored(
-    path: str, found: restore.RestoredRun, function: Callable[..., Any], num_samples: int, options: Images
+    found: restore.RestoredRun, function: Callable[..., Any], num_samples: int, options: Images
 ) -> Iterator[tables.Part]:
     """Yield the names and scores of the images that the options name, part by part."""
     start = 0
